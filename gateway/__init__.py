@@ -1,0 +1,1 @@
+"""Causeway: a bank-direct payment gateway daemon."""

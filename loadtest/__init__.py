@@ -1,0 +1,1 @@
+"""Load generator, simulated bank and reports. Shares no business code with the gateway."""
