@@ -1,6 +1,7 @@
 """What the rooms need from each other, as Protocols: no vendor type crosses them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol, runtime_checkable
@@ -280,11 +281,38 @@ class CommitListener(Protocol):
 # ---------------------------------------------------------------- telemetry
 
 
-class SpanHandle(Protocol):
-    def note(self, key: str, value: str | int | float | bool) -> None: ...
-    def failed(self, reason: str) -> None:
-        """Marks the span as an error; `reason` is a name from a closed list, never a text with data."""
-        ...
+class Span(Protocol):
+    """An open span."""
 
     @property
-    def traceparent(self) -> str: ...
+    def traceparent(self) -> str:
+        """W3C Trace Context of this span; "" when nothing is traced."""
+        ...
+
+    def note(self, **attributes: str | int | float | bool) -> None:
+        """Attributes by their Python names (`bank`, `state`, `attempt`); telemetry.names holds the allow-list."""
+        ...
+
+    def failed(self, reason: str) -> None:
+        """Marks an error; `reason` is a name from a closed list (Reason, a state, a status), never free text."""
+        ...
+
+
+class Trail(Protocol):
+    """The only way to telemetry. Names are those of telemetry.names; an unknown name or attribute is a bug that the
+    tests find, and is dropped (never raised) in production."""
+
+    def span(
+        self, name: str, *, parent: str = "", links: Sequence[str] = (), **attributes: str | int | float | bool
+    ) -> AbstractContextManager[Span]:
+        """Opens a span. `parent` and `links` are traceparents; without a parent a new trace begins. Explicit parents
+        rather than ambient context: a payment's trace goes on over restarts and days, and across threads."""
+        ...
+
+    def count(self, name: str, n: int = 1, **attributes: str | int | bool) -> None:
+        """Adds to a counter."""
+        ...
+
+    def observe(self, name: str, value: float, **attributes: str | int | bool) -> None:
+        """Records into a histogram (unit in telemetry.names)."""
+        ...
