@@ -1,7 +1,7 @@
 """Fetches the reports a bank lays into our mailbox, and takes each word in it to its payment.
 
-The cursor moves on only after the words before it are durable, so a crash makes us read reports again, which the state
-table bears, and never makes us miss one.
+The cursor moves on only after the words before it are durable, so a crash makes us read reports again, which the
+state table bears, and never makes us miss one.
 """
 
 import logging

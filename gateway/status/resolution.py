@@ -31,7 +31,11 @@ def resolved(
     next_ns = next_inquiry_ns(payment, policy, now_ns)
     ours = [outcome for outcome in outcomes if outcome.wire_reference == payment.wire_reference]
     word = ours[-1] if ours else None
-    if word is None or (word.word is Word.NOT_FOUND and not _is_proof(payment, declaration, now_ns)):
+    if (
+        word is None
+        or word.word is Word.NOT_PROCESSED
+        or (word.word is Word.NOT_FOUND and not _is_proof(payment, declaration, now_ns))
+    ):
         nothing = happenings.inquired(next_ns, evidence)
         return Step(payment_id=payment.id, happening=nothing, expected_version=payment.version)
     if word.word is Word.TAKEN and payment.state is State.ACCEPTED and word.bank_status == payment.bank_status:
