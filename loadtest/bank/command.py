@@ -18,7 +18,7 @@ from loadtest.bank.sins import Sin, UnknownSin, from_json
 
 NAME = "bank-sim"
 SUMMARY = "a simulated bank with its own ledger"
-CANNOT_START = 2  # exit status
+FAILED = 2  # exit status: could not start, or could not go on
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -51,15 +51,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serves until SIGTERM or SIGINT; 0 then, 2 with a sentence on standard error if it cannot start."""
+    """Serves until SIGTERM or SIGINT; 0 then, 2 with a sentence on standard error if it cannot."""
+    status = 0
     try:
         bank = SimBank(_config(args))
         bank.sins.extend(_sins(args.sins))
-        trio.run(_serve, bank, strict_exception_groups=False)
-    except (LedgerInUse, UnknownSin, ValueError, OSError, ssl.SSLError, sqlite3.Error) as why:
-        print(f"{NAME}: cannot start: {why}", file=sys.stderr)
-        return CANNOT_START
-    return 0
+        trio.run(_serve, bank)
+    except* (LedgerInUse, UnknownSin, ValueError, OSError, ssl.SSLError, sqlite3.Error) as failed:
+        print(f"{NAME}: {_first(failed)}", file=sys.stderr)
+        status = FAILED
+    return status
+
+
+def _first(failed: BaseException) -> BaseException:
+    """The innermost reason: nurseries wrap what their tasks raise."""
+    while isinstance(failed, BaseExceptionGroup):
+        failed = failed.exceptions[0]
+    return failed
 
 
 async def _serve(bank: SimBank) -> None:

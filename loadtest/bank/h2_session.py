@@ -27,7 +27,7 @@ from h2.events import (
     WindowUpdated,
 )
 from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 from loadtest.bank.config import (
     BODY_BYTES_MAX,
@@ -41,7 +41,11 @@ from loadtest.bank.frame_gate import FrameGate, goaway_frame
 from loadtest.bank.wire import Ending, Gone, Wire
 
 CONNECTION_WINDOW = 1 << 24  # bytes a client may send ahead over all streams
-STREAM_WINDOW = 1 << 20  # and on one stream
+SETTINGS: dict[SettingCodes, int] = {
+    SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS_PER_CONNECTION_MAX,
+    SettingCodes.INITIAL_WINDOW_SIZE: 1 << 20,  # bytes a client may send ahead on one stream
+    SettingCodes.MAX_HEADER_LIST_SIZE: 1 << 16,
+}
 
 
 @dataclass
@@ -79,12 +83,7 @@ class H2Session:
 
     async def run(self) -> None:
         """Serves until either side ends the connection; returns when it is closed."""
-        self.h2.update_settings(
-            {
-                SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS_PER_CONNECTION_MAX,
-                SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
-            }
-        )
+        self.h2.local_settings = Settings(client=False, initial_values=SETTINGS)
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(CONNECTION_WINDOW)
         self.kick()
