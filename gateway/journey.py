@@ -24,7 +24,6 @@ from gateway.core.happenings import Happening
 from gateway.core.outcome import Outcome
 from gateway.core.payment import (
     Attempt,
-    Instruction,
     Payment,
     Principal,
     message_reference,
@@ -46,6 +45,8 @@ from gateway.core.ports import (
 )
 from gateway.core.reasons import Reason
 from gateway.core.states import State
+from gateway.intake.bank import BankBook
+from gateway.intake.draft import Draft
 from gateway.intake.prepare import Prepared, prepare
 from gateway.telemetry import names
 
@@ -77,6 +78,11 @@ class House:
     """Random bytes for payment ids (os.urandom; a seeded source in simulations)."""
     dice: random.Random = field(default_factory=random.Random)
     """Spreads retries; never anything that matters to safety."""
+    book: BankBook = field(init=False)
+    """The same banks, as intake looks them up."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "book", BankBook(bank.profile for bank in self.banks.values()))
 
 
 Refusal = InvalidInstruction | BankUnknown | KeyReused
@@ -84,7 +90,7 @@ Refusal = InvalidInstruction | BankUnknown | KeyReused
 
 
 async def accept(
-    house: House, principal: Principal, drafts: Sequence[Instruction], traceparent: str
+    house: House, principal: Principal, drafts: Sequence[Draft], traceparent: str
 ) -> list[Admitted | Refusal]:
     """Admits each instruction exactly once; the answers come in the order of the drafts, after their commit.
 
@@ -93,12 +99,11 @@ async def accept(
     """
     now_ns = house.clock.now_ns()
     today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
-    profiles = {name: bank.profile for name, bank in house.banks.items()}
     answers: list[Admitted | Refusal | None] = [None] * len(drafts)
     admissions: list[tuple[int, Admission]] = []
     with house.trail.span(names.ADMIT, parent=traceparent, batch=len(drafts)) as span:
         for place, draft in enumerate(drafts):
-            prepared = prepare(draft, today=today, banks=profiles)
+            prepared = prepare(draft, today=today, banks=house.book)
             if prepared.refusal is None:
                 payment = _admissible(house, principal, prepared, now_ns, span.traceparent or traceparent)
                 admissions.append((place, Admission(payment, (happenings.cleared(),))))
