@@ -196,6 +196,19 @@ class View:
             raise CorruptRecord(layout.META, layout.META_HEAD, "missing")
         return records.unseal_head(layout.META, layout.META_HEAD, stored)
 
+    def check_head(self) -> None:
+        """Raises CorruptRecord unless the log ends where the head of its chain says."""
+        sequence, chain_hash = self.head()
+        key = layout.number(sequence)
+        if sequence:
+            stored = self.get(layout.SEQ2FACT, key)
+            if stored is None:
+                raise CorruptRecord(layout.SEQ2FACT, key, "missing, though it is the head of the chain")
+            if records.unseal_fact(layout.SEQ2FACT, key, stored)[1] != chain_hash:
+                raise CorruptRecord(layout.SEQ2FACT, key, "is not what the head of the chain says")
+        for beyond in self.keys(layout.SEQ2FACT, layout.number(sequence + 1)):
+            raise CorruptRecord(layout.SEQ2FACT, beyond, "lies beyond the head of the chain")
+
     def evidence(self, sha256: bytes) -> Evidence | None:
         stored = self.get(layout.EVIDENCE, sha256) if len(sha256) == records.HASH_BYTES else None
         return None if stored is None else Evidence(*records.unseal_evidence(layout.EVIDENCE, sha256, stored))

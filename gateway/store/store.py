@@ -246,6 +246,12 @@ class LmdbStore:
         with self._view() as view:
             return view.head()
 
+    async def check_head(self) -> None:
+        """Raises CorruptRecord unless the last fact of the log is the one the head of the chain names."""
+        await trio.lowlevel.checkpoint()
+        with self._view() as view:
+            view.check_head()
+
     async def evidence(self, sha256: bytes) -> Evidence | None:
         """The bank's bytes a fact's `evidence_sha256` names. Raises CorruptRecord."""
         await trio.lowlevel.checkpoint()

@@ -25,7 +25,7 @@ _RECEIVED = happenings.received()
 
 
 class Batch:
-    """The writes of one transaction. `facts` are what it makes durable, in order; `corrupt` what it could not read."""
+    """The writes of one transaction. `facts`: what it makes durable, in order. `corrupt`: what it could not read."""
 
     def __init__(self, maps: Maps, txn: Transaction) -> None:
         self.facts: list[Fact] = []
