@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code (gateway.cli.complaint.Exit); argparse exits with 2 by itself."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     chosen = build_parser(arguments).parse_args(arguments)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what goes wrong is told once, in our words
     module, function = COMMANDS[chosen.command]
     try:
         return int(getattr(import_module(module), function)(chosen))
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complaint.tell(as_json=getattr(chosen, "json", False))
         return complaint.exit
     except BrokenPipeError:
-        # `causeway list | head`: the reader has seen enough. The rest goes nowhere, or the interpreter complains at exit.
+        # `causeway list | head`: the reader has seen enough. What is buffered goes nowhere, without a complaint.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
     except KeyboardInterrupt:

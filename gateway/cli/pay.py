@@ -61,12 +61,10 @@ def _pay_one(chosen: argparse.Namespace, traceparent: str) -> int:
         print(json.dumps(to_document(answer) | {"traceId": trace_id(traceparent)}, ensure_ascii=False))
         return Exit.DONE
     out.print(payment_sheet(answer.payment))
-    out.print(f"trace          {trace_id(traceparent)}" if answer.replayed else "")
-    out.print(
-        "replayed: this key was admitted before; nothing was paid anew"
-        if answer.replayed
-        else "admitted: durable, and will be paid"
-    )
+    if answer.replayed:
+        out.print("\nreplayed: this key was admitted before, and this is where it stands; nothing is paid anew")
+    else:
+        out.print("\nadmitted: durable, and will be paid")
     err.print(f"next: causeway watch --until-settled {answer.payment.id}")
     return Exit.DONE
 

@@ -113,10 +113,12 @@ def from_status(status: status_pb2.Status) -> Refusal:
 def _why_unreachable(message: str) -> list[str]:
     """grpcio's own words, and what they usually mean."""
     text = message.lower()
-    if "certificate_verify_failed" in text or "hostname" in text or "peer name" in text:
-        why = "its certificate is not vouched for by --ca, or carries another name (server_name in the profile)"
-    elif "handshake" in text or "alert" in text or "ssl" in text or "connection reset" in text or "eof" in text:
-        why = "TLS failed: is our certificate (--cert) from the CA that the daemon trusts, and still valid?"
+    if any(sign in text for sign in ("alert", "socket closed", "connection reset", "eof")):
+        why = "it closed the connection: is our certificate (--cert) from the CA it trusts, and still valid?"
+    elif any(sign in text for sign in ("handshake", "certificate", "hostname", "peer name", "ssl")):
+        why = (
+            "we do not trust it: --ca does not vouch for its certificate, or that carries another name (server_name)"
+        )
     elif "refused" in text:
         why = "nobody listens there: is the daemon running (`causeway serve --config FILE`), is the port right?"
     else:
