@@ -173,7 +173,9 @@ def doubt(house: House, bank: Bank, reason: Reason, evidence: bytes = b"") -> Ha
 
 
 def follow_at_ns(house: House, bank: Bank) -> int:
-    """When to ask about an ACCEPTED payment that no report has settled by then."""
+    """When to ask about an ACCEPTED payment that no report has settled by then; 0 = never."""
+    if bank.profile.inquiry.follow_max == 0:
+        return 0
     return house.clock.now_ns() + int(bank.profile.inquiry.follow_after_s * 1e9)
 
 

@@ -10,7 +10,7 @@ import hashlib
 from decimal import Context, Decimal
 
 from gateway.core.errors import Violation
-from gateway.core.payment import Party
+from gateway.core.payment import Instruction, Party
 from gateway.intake.draft import Draft
 
 _VERSION = "causeway instruction 1"
@@ -21,10 +21,9 @@ _EXACT = Context(prec=64, traps=[])
 """More digits than google.type.Money can carry (28): nothing is rounded, nothing is raised."""
 
 
-def content(draft: Draft) -> bytes:
-    """The canonical encoding of a normalized draft's content. The idempotency key is not part of it: it names the
-    content. Labels must be sorted by key."""
-    told = draft.instruction
+def content(told: Instruction, draft: Draft) -> bytes:
+    """The canonical encoding of what a client sent: `told` is the draft's instruction, normalized. The idempotency
+    key is not part of it: it names the content."""
     labels = [text for pair in told.labels for text in pair]
     parts = [
         _VERSION,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
+from gateway.config import BankProfile
 from gateway.core.errors import BankUnknown, InvalidInstruction
 from gateway.core.payment import Account, Address, ChargeBearer, Instruction, Money, Party
 from gateway.intake.bank import BankBook
@@ -28,19 +29,28 @@ class Prepared:
 def prepare(draft: Draft, *, today: date, banks: BankBook) -> Prepared:
     """Never raises for what a client sent. `today` is the date in UTC."""
     told = normalized(draft.instruction)
-    said = content(replace(draft, instruction=told))
+    said = content(told, draft)
     bank = banks.choose(told.bank, told.debtor.account.number)
     profile = None if isinstance(bank, BankUnknown) else bank
     sepa = within_sepa(told.debtor.account.iban, told.creditor.account.iban, told.amount.currency)
-    if draft.charge_bearer_open:
-        told = replace(told, charge_bearer=ChargeBearer.SLEV if sepa else ChargeBearer.SHAR)
+    told = _completed(told, draft, sepa, profile)
     broken = (*draft.broken, *violations(Case(told, today, sepa, profile, len(said))))
     if broken:
         return Prepared(told, fingerprint(said), InvalidInstruction(broken))
     if profile is None:
         assert isinstance(bank, BankUnknown)
         return Prepared(told, fingerprint(said), bank)
-    return Prepared(replace(told, bank=profile.name), fingerprint(said), None)
+    return Prepared(told, fingerprint(said), None)
+
+
+def _completed(told: Instruction, draft: Draft, sepa: bool, bank: BankProfile | None) -> Instruction:
+    """With what the client left to us: the charge bearer and the bank."""
+    ours = ChargeBearer.SLEV if sepa else ChargeBearer.SHAR
+    charge_bearer = ours if draft.charge_bearer_open else told.charge_bearer
+    name = bank.name if bank else told.bank
+    if charge_bearer is told.charge_bearer and name == told.bank:
+        return told  # the usual case, and a copy is dear
+    return replace(told, charge_bearer=charge_bearer, bank=name)
 
 
 def normalized(told: Instruction) -> Instruction:
@@ -59,7 +69,7 @@ def normalized(told: Instruction) -> Instruction:
         creditor_reference=_compact(told.creditor_reference),
         charge_bearer=told.charge_bearer,
         rail=told.rail,
-        labels=tuple(sorted(told.labels)) if len(told.labels) > 1 else told.labels,
+        labels=tuple(sorted(told.labels)),
     )
 
 
@@ -99,4 +109,4 @@ def _address(address: Address) -> Address:
 
 def _compact(number: str) -> str:
     """As machines write it: people group account numbers and references in fours."""
-    return "".join(number.split()).upper()
+    return number.upper() if number.isalnum() or not number else "".join(number.split()).upper()

@@ -26,18 +26,7 @@ PURPOSE_CHARS: Final = 4  # every code of ISO 20022 ExternalPurpose1Code has fou
 class Case:
     """One normalized instruction with what the rules ask about it. Made per instruction, so it is kept light."""
 
-    __slots__ = (
-        "bank",
-        "currency",
-        "decimals",
-        "decimals_used",
-        "name_max",
-        "rails",
-        "sepa",
-        "size",
-        "today",
-        "told",
-    )
+    __slots__ = ("bank", "currency", "decimals", "decimals_used", "name_max", "sepa", "size", "today", "told")
 
     def __init__(self, told: Instruction, today: date, sepa: bool, bank: BankProfile | None, size: int) -> None:
         self.told = told
@@ -50,9 +39,14 @@ class Case:
         self.currency = told.amount.currency
         self.decimals = DECIMALS.get(told.amount.currency)
         """None: no active currency."""
-        self.decimals_used = -exponent if isinstance(exponent := told.amount.value.as_tuple().exponent, int) else 0
-        self.rails = ", ".join(bank.rails) if bank else ""
+        exponent = told.amount.value.as_tuple().exponent
+        self.decimals_used = max(0, -exponent) if isinstance(exponent, int) else 0
         self.name_max = NAME_CHARS_MAX_SEPA if sepa else NAME_CHARS_MAX
+
+    @property
+    def rails(self) -> str:
+        """What the bank offers, for people."""
+        return ", ".join(self.bank.rails) if self.bank else ""
 
 
 @dataclass(frozen=True, slots=True)
