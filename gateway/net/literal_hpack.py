@@ -59,8 +59,7 @@ class LiteralEncoder:
     def encode(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         """One header block; names and values as they are to stand on the wire."""
         fields = [
-            _constant_field(name, value) if name in _CONSTANT else _field(name, value)
-            for name, value in headers
+            _constant_field(name, value) if name in _CONSTANT else _field(name, value) for name, value in headers
         ]
         if self._announce_empty_table:
             self._announce_empty_table = False

@@ -110,13 +110,11 @@ class View:
         keys = heapq.merge(at_once, ripe, key=lambda key: key[-_ID - 8 :])
         return list(islice(self._named(layout.DUE2PAYMENT, keys), limit))
 
-    def next_due_ns(self, bank: str, now_ns: int) -> int:
-        """0 where nothing is queued; never later than now where something may be sent."""
-        for when in (layout.NOW, layout.LATER):
-            keys = self._keys_of(layout.due_prefix(bank, when))
-            for payment in self._named(layout.DUE2PAYMENT, keys):
-                return payment.send_after_ns or now_ns
-        return 0
+    def next_due_ns(self, bank: str, after_ns: int) -> int:
+        """What has no back-off is due whatever the clock says, so only the others can become due later."""
+        prefix = layout.due_prefix(bank, layout.LATER)
+        keys = self.keys(layout.DUE2PAYMENT, prefix + layout.number(after_ns + 1), prefix)
+        return next((payment.send_after_ns for payment in self._named(layout.DUE2PAYMENT, keys)), 0)
 
     def inquiries_due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
         prefix = layout.prefix(bank)

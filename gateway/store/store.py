@@ -200,10 +200,10 @@ class LmdbStore:
         with self._view() as view:
             return view.due(bank, now_ns, limit)
 
-    async def next_due_ns(self, bank: str) -> int:
+    async def next_due_ns(self, bank: str, after_ns: int) -> int:
         await trio.lowlevel.checkpoint()
         with self._view() as view:
-            return view.next_due_ns(bank, self._clock.now_ns())
+            return view.next_due_ns(bank, after_ns)
 
     async def inquiries_due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
         await trio.lowlevel.checkpoint()

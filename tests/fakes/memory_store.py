@@ -172,11 +172,10 @@ class MemoryStore:
         ripe = [payment for payment in self._queued(bank) if payment.send_after_ns <= now_ns]
         return sorted(ripe, key=lambda payment: (payment.send_after_ns or payment.received_at_ns, payment.id))[:limit]
 
-    async def next_due_ns(self, bank: str) -> int:
+    async def next_due_ns(self, bank: str, after_ns: int) -> int:
         await trio.lowlevel.checkpoint()
-        now_ns = self._clock.now_ns()
-        waits = [payment.send_after_ns for payment in self._queued(bank)]
-        return 0 if not waits else now_ns if 0 in waits else min(waits)
+        waits = [payment.send_after_ns for payment in self._queued(bank) if payment.send_after_ns > after_ns]
+        return min(waits, default=0)
 
     def _queued(self, bank: str) -> list[Payment]:
         return [p for p in self._in_order() if p.state is State.QUEUED and p.instruction.bank == bank]

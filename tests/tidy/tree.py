@@ -17,7 +17,11 @@ def python_files(*folders: str) -> Iterator[Path]:
     """Hand-written Python files below `folders` of the repository."""
     for folder in folders:
         for file in sorted((ROOT / folder).rglob("*.py")):
-            if "__pycache__" not in file.parts and "node_modules" not in file.parts and not file.name.endswith(GENERATED):
+            if (
+                "__pycache__" not in file.parts
+                and "node_modules" not in file.parts
+                and not file.name.endswith(GENERATED)
+            ):
                 yield file
 
 
