@@ -7,7 +7,7 @@ statement or two people bring evidence.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.config import Inquiry
+from gateway.config import InquiryPolicy
 from gateway.core import happenings
 from gateway.core.outcome import Outcome, Word
 from gateway.core.payment import Payment
@@ -23,7 +23,7 @@ def resolved(
     outcomes: Sequence[Outcome],
     *,
     declaration: Declaration,
-    policy: Inquiry,
+    policy: InquiryPolicy,
     now_ns: int,
     evidence: bytes,
 ) -> Step:
@@ -45,7 +45,7 @@ def resolved(
     return Step(payment_id=payment.id, outcome=replace(word, evidence=evidence), inquire_at_ns=follow_ns)
 
 
-def next_inquiry_ns(payment: Payment, policy: Inquiry, now_ns: int) -> int:
+def next_inquiry_ns(payment: Payment, policy: InquiryPolicy, now_ns: int) -> int:
     """When to ask again after this inquiry; 0 = the payment's budget is spent."""
     made = payment.inquiries + 1
     if payment.state is State.IN_DOUBT:
