@@ -1,0 +1,34 @@
+"""The configuration: the only reader of files and environment in the house."""
+
+from gateway.config.bank import BankProfile, Collect, Connection, Inquiry, Lane
+from gateway.config.loading import check, load
+from gateway.config.problems import ConfigError
+from gateway.config.settings import (
+    Config,
+    GrpcSettings,
+    Listen,
+    PlaintextListener,
+    PrincipalConfig,
+    StoreSettings,
+    TelemetrySettings,
+    TlsListen,
+)
+
+__all__ = [
+    "BankProfile",
+    "Collect",
+    "Config",
+    "ConfigError",
+    "Connection",
+    "GrpcSettings",
+    "Inquiry",
+    "Lane",
+    "Listen",
+    "PlaintextListener",
+    "PrincipalConfig",
+    "StoreSettings",
+    "TelemetrySettings",
+    "TlsListen",
+    "check",
+    "load",
+]

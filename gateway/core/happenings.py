@@ -1,0 +1,62 @@
+"""A happening is one input of the state table with what came with it."""
+
+from dataclasses import dataclass
+
+from gateway.core.payment import Attempt
+from gateway.core.reasons import Reason
+from gateway.core.states import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What happened to a payment. Only the fields that the kind needs are set."""
+
+    kind: Kind
+    reason: Reason | None = None
+    attempt: Attempt | None = None
+    """With MARKED: the attempt that begins."""
+    bank_status: str = ""
+    bank_reason: str = ""
+    holds: tuple[str, ...] = ()
+    """With HOLD_PLACED, HOLD_RELEASED, HOLDS_CLEARED: their names."""
+    send_after_ns: int = 0
+    """With NOT_SENT, NOT_HELD: when it may be sent again."""
+    inquire_at_ns: int = 0
+    """With DOUBTED, ACCEPTED, INQUIRED: when to ask the bank next; 0 = not planned."""
+    evidence: bytes = b""
+    """The bank's own bytes on which this rests, kept with the fact (bounded by limits.EVIDENCE_BYTES_MAX)."""
+    actor: str = ""
+    """The principal who did it; empty when the house did."""
+
+
+def received() -> Happening:
+    return Happening(Kind.RECEIVED)
+
+
+def cleared() -> Happening:
+    return Happening(Kind.CLEARED)
+
+
+def cancelled(actor: str) -> Happening:
+    return Happening(Kind.CANCELLED, reason=Reason.CLIENT_ASKED, actor=actor)
+
+
+def refused(reason: Reason) -> Happening:
+    return Happening(Kind.REFUSED, reason=reason)
+
+
+def marked(attempt: Attempt) -> Happening:
+    return Happening(Kind.MARKED, attempt=attempt)
+
+
+def not_sent(reason: Reason, send_after_ns: int) -> Happening:
+    return Happening(Kind.NOT_SENT, reason=reason, send_after_ns=send_after_ns)
+
+
+def doubted(reason: Reason, inquire_at_ns: int, evidence: bytes = b"") -> Happening:
+    return Happening(Kind.DOUBTED, reason=reason, inquire_at_ns=inquire_at_ns, evidence=evidence)
+
+
+def inquired(inquire_at_ns: int, evidence: bytes = b"") -> Happening:
+    """The bank was asked and nothing was learnt; `inquire_at_ns` 0 = the budget is spent."""
+    return Happening(Kind.INQUIRED, reason=Reason.NOTHING_LEARNT, inquire_at_ns=inquire_at_ns, evidence=evidence)

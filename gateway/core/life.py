@@ -1,0 +1,109 @@
+"""One payment's life: how a happening changes the record. Pure; the store calls it inside its write transaction."""
+
+import hashlib
+from dataclasses import replace
+
+from gateway.core.facts import Fact
+from gateway.core.happenings import Happening
+from gateway.core.payment import Attempt, Ended, Payment
+from gateway.core.states import Kind, State, step
+
+HOLD_CONTRADICTION = "bank_contradiction"
+"""The hold of a payment that a bank claims although we hold it: only a person's decision releases it."""
+
+ATTEMPTS_KEPT = 16
+"""Attempts a record carries: a bank that is away for days must not make its payments' records grow without end."""
+
+_ENDS_ATTEMPT = {
+    Kind.NOT_SENT: Ended.NOT_SENT,
+    Kind.DOUBTED: Ended.MAYBE_SENT,
+    Kind.ACCEPTED: Ended.ANSWERED,
+    Kind.SETTLED: Ended.ANSWERED,
+    Kind.REJECTED: Ended.ANSWERED,
+}
+
+
+def after(payment: Payment, happening: Happening, now_ns: int) -> Payment:
+    """The payment after the happening. Raises states.IllegalStep when the table does not allow it."""
+    before, kind = payment.state, happening.kind
+    state = step(before, kind)
+    moved = state is not before
+    bank_word = kind in (Kind.ACCEPTED, Kind.SETTLED, Kind.REJECTED, Kind.RETURNED, Kind.INQUIRED)
+    return replace(
+        payment,
+        state=state,
+        version=payment.version + 1,
+        updated_at_ns=now_ns,
+        holds=_holds(payment, happening),
+        attempts=_attempts(payment, happening),
+        send_after_ns=happening.send_after_ns if state is State.QUEUED else 0,
+        doubt_since_ns=_doubt_since(payment, state, now_ns),
+        inquiries=0 if moved else payment.inquiries + (kind is Kind.INQUIRED),
+        inquire_at_ns=happening.inquire_at_ns if state in (State.IN_DOUBT, State.ACCEPTED) else 0,
+        bank_status=(happening.bank_status if bank_word else "") or payment.bank_status,
+        bank_reason=happening.bank_reason if bank_word and happening.bank_status else payment.bank_reason,
+        contradiction=_contradiction(payment, happening),
+    )
+
+
+def fact(payment: Payment, before: State, happening: Happening, sequence: int) -> Fact:
+    """The log entry of a happening that led to `payment` (its record after the step)."""
+    attempt = happening.attempt or payment.attempt
+    return Fact(
+        sequence=sequence,
+        payment_id=payment.id,
+        tenant=payment.tenant,
+        version=payment.version,
+        at_ns=payment.updated_at_ns,
+        kind=happening.kind,
+        before=before,
+        after=payment.state,
+        reason=happening.reason,
+        bank=payment.instruction.bank,
+        attempt=attempt.number if attempt else 0,
+        wire_reference=attempt.wire_reference if attempt else "",
+        bank_status=happening.bank_status,
+        bank_reason=happening.bank_reason,
+        holds=happening.holds,
+        actor=happening.actor,
+        traceparent=payment.traceparent,
+        evidence_sha256=hashlib.sha256(happening.evidence).digest() if happening.evidence else b"",
+    )
+
+
+def _holds(payment: Payment, happening: Happening) -> tuple[str, ...]:
+    if happening.kind is Kind.HOLD_PLACED:
+        return tuple(dict.fromkeys((*payment.holds, *happening.holds)))
+    if happening.kind in (Kind.HOLD_RELEASED, Kind.HOLDS_CLEARED):
+        return tuple(hold for hold in payment.holds if hold not in happening.holds)
+    if happening.kind is Kind.CONTRADICTED and payment.state is State.HELD:
+        return tuple(dict.fromkeys((*payment.holds, HOLD_CONTRADICTION)))
+    return payment.holds
+
+
+def _attempts(payment: Payment, happening: Happening) -> tuple[Attempt, ...]:
+    if happening.kind is Kind.MARKED:
+        assert happening.attempt is not None, "a mark without its attempt"
+        return _bounded((*payment.attempts, happening.attempt))
+    ended = _ENDS_ATTEMPT.get(happening.kind)
+    if ended is None or payment.state is not State.SENDING:
+        return payment.attempts
+    last = replace(payment.attempts[-1], ended=ended, reason=happening.reason)
+    return (*payment.attempts[:-1], last)
+
+
+def _bounded(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+    """The first attempt (duplicate windows count from it) and the latest; the log keeps them all."""
+    return attempts if len(attempts) <= ATTEMPTS_KEPT else (attempts[0], *attempts[1 - ATTEMPTS_KEPT :])
+
+
+def _doubt_since(payment: Payment, state: State, now_ns: int) -> int:
+    if state is not State.IN_DOUBT:
+        return 0
+    return payment.doubt_since_ns or now_ns
+
+
+def _contradiction(payment: Payment, happening: Happening) -> str:
+    if happening.kind is Kind.CONTRADICTED:
+        return happening.bank_status or "without a status"
+    return payment.contradiction

@@ -1,0 +1,97 @@
+"""What a bank's answer means, and what it makes happen to the payment it speaks of.
+
+Three facts must never be merged: the transport's result (NotSent, MaybeSent), the bank's acceptance, and the final
+outcome. An Outcome is the bank's word, as its adapter read it; `concluded` is the only place where a word meets a
+state, so a late, repeated or contradicting word is handled in one way wherever it arrives from.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.core.happenings import Happening
+from gateway.core.payment import Payment
+from gateway.core.reasons import Reason
+from gateway.core.states import Kind, State
+
+
+class Word(StrEnum):
+    """The bank's word about one payment."""
+
+    TAKEN = "TAKEN"  # it holds the payment and will act on it (RCVD, PDNG, ACTC, ACCP, ACSP, ACWC, ACFC …)
+    SETTLED = "SETTLED"  # ACSC, ACCC
+    REJECTED = "REJECTED"  # RJCT: definite, nothing will be paid
+    RETURNED = "RETURNED"  # it was paid and came back
+    NOT_FOUND = "NOT_FOUND"  # no such payment; proof only as the profile says
+    NOT_PROCESSED = "NOT_PROCESSED"  # it answered without processing (throttled)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One payment's part of a bank's answer."""
+
+    word: Word
+    wire_reference: str
+    bank_status: str = ""
+    """ISO 20022 status code where the bank gave one."""
+    bank_reason: str = ""
+    """The bank's reason code (ISO external status reason, or proprietary)."""
+    evidence: bytes = b""
+    """The bytes the word was read from."""
+    retry_after_s: float = 0.0
+    """With NOT_PROCESSED: how long the bank asks us to wait."""
+
+
+_KIND_OF = {Word.TAKEN: Kind.ACCEPTED, Word.SETTLED: Kind.SETTLED, Word.REJECTED: Kind.REJECTED}
+
+_SAYS = {
+    State.ACCEPTED: Word.TAKEN,
+    State.SETTLED: Word.SETTLED,
+    State.REJECTED: Word.REJECTED,
+    State.RETURNED: Word.RETURNED,
+}
+
+
+def concluded(payment: Payment, outcome: Outcome, now_ns: int, *, inquire_at_ns: int = 0) -> Happening | None:
+    """What the bank's word makes happen to this payment now; None where it says nothing new.
+
+    Shape of the thought: a word that repeats the state is nothing; a word that goes forward is a step; NOT_FOUND is
+    a step only out of IN_DOUBT (the caller has checked that it counts as proof); every other word contradicts.
+    `inquire_at_ns` is when to ask again if the payment is then ACCEPTED.
+    """
+    state, word = payment.state, outcome.word
+
+    def happening(kind: Kind, reason: Reason = Reason.BANK_ANSWERED, inquire: int = 0) -> Happening:
+        return Happening(
+            kind,
+            reason=reason,
+            bank_status=outcome.bank_status,
+            bank_reason=outcome.bank_reason,
+            evidence=outcome.evidence,
+            inquire_at_ns=inquire,
+            send_after_ns=now_ns + int(outcome.retry_after_s * 1e9),
+        )
+
+    if word is Word.NOT_PROCESSED:
+        return happening(Kind.NOT_SENT, Reason.BANK_THROTTLED) if state is State.SENDING else None
+    if word is Word.NOT_FOUND:
+        if state is State.IN_DOUBT:
+            return happening(Kind.NOT_HELD, Reason.BANK_DOES_NOT_HOLD)
+        return None
+    if state is State.ACCEPTED and word is Word.TAKEN:
+        same = outcome.bank_status == payment.bank_status
+        return None if same else happening(Kind.ACCEPTED, inquire=inquire_at_ns or payment.inquire_at_ns)
+    if _SAYS.get(state) is word or (state is State.RETURNED and word is Word.SETTLED):
+        return None
+    if state is State.SETTLED and word is Word.TAKEN:
+        return None  # an older report, overtaken on the way
+    if word is Word.RETURNED and state in (State.ACCEPTED, State.SETTLED):
+        return happening(Kind.RETURNED)
+    if state in (State.SENDING, State.IN_DOUBT) or (state is State.ACCEPTED and word in _KIND_OF):
+        kind = _KIND_OF.get(word)
+        if kind is not None:
+            return happening(kind, inquire=inquire_at_ns if kind is Kind.ACCEPTED else 0)
+        # RETURNED before anything was settled: it was held, and the money is back.
+        return happening(Kind.ACCEPTED, inquire=now_ns)
+    if payment.contradiction == (outcome.bank_status or word.value):
+        return None  # the same contradiction is written down once: a bank cannot fill the log with it
+    return happening(Kind.CONTRADICTED, Reason.BANK_CONTRADICTS, inquire=now_ns)

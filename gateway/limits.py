@@ -1,0 +1,49 @@
+"""Every bound of the house, with its unit and its reason, and the relations between them.
+
+A bound has a test that fills it. Bounds of the gRPC edge are in rpc's ServerLimits (that room knows nothing of
+payments); what an operator may change is in the configuration, within what is asserted here.
+"""
+
+from typing import Final
+
+# ---- instructions
+IDEMPOTENCY_KEY_CHARS_MAX: Final = 128  # fits a UUID, a ULID and most order numbers with a prefix
+END_TO_END_ID_CHARS_MAX: Final = 35  # ISO 20022 Max35Text
+LABELS_MAX: Final = 16  # free labels are for finding payments, not for documents
+LABEL_KEY_CHARS_MAX: Final = 63
+LABEL_VALUE_CHARS_MAX: Final = 255
+INSTRUCTION_BYTES_MAX: Final = 16 * 1024  # the largest legal instruction is below 8 KiB
+EXECUTION_DATE_DAYS_AHEAD_MAX: Final = 365  # banks keep warehoused payments for at most a year
+
+# ---- store
+COMMIT_PAYMENTS_MAX: Final = 1024  # writes of one commit: 259,000/s already at 1,000 (design.md section 4)
+WRITER_QUEUE_MAX: Final = 16_384  # writes waiting for the writer; above: Overloaded, about 0.1 s of work
+RECORD_BYTES_MAX: Final = 64 * 1024
+EVIDENCE_BYTES_MAX: Final = 64 * 1024  # a bank's answer kept with a fact; longer ones are cut, and say so
+READ_TXN_S_MAX: Final = 1.0  # a reader that lives longer pins pages and the file grows
+PAGE_SCAN_MAX: Final = 2_000  # records one page() may look at before it returns what it has
+
+# ---- lists and watching
+PAGE_SIZE_DEFAULT: Final = 100
+PAGE_SIZE_MAX: Final = 1_000
+WATCH_PAGE_MAX: Final = 500  # facts read from the store at once for one watcher
+WATCHERS_MAX: Final = 1_000  # each costs a task and a page of facts
+KEY_LOOKUP_MAX: Final = 10  # payments of one EndToEndId we look at before we call it ambiguous
+
+# ---- lanes and banks
+BANKS_MAX: Final = 200
+BULK_LINES_MAX: Final = 10_000
+ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024  # a bank's whole answer; a report of 10,000 lines is below 3 MiB
+ANSWER_HEADER_BYTES_MAX: Final = 64 * 1024
+LANE_PAGE_MAX: Final = 512  # payments a lane takes from the outbox at once
+COLLECT_PAGES_MAX: Final = 50  # mailbox pages one visit may fetch before it lets others have the bank
+
+# ---- start and stop
+DRAIN_S_MAX: Final = 20.0  # below the 30 s that orchestrators grant by default
+STORE_FAILED_EXIT_S_MAX: Final = 1.0
+
+assert COMMIT_PAYMENTS_MAX <= WRITER_QUEUE_MAX
+assert PAGE_SIZE_DEFAULT <= PAGE_SIZE_MAX <= PAGE_SCAN_MAX
+assert EVIDENCE_BYTES_MAX <= RECORD_BYTES_MAX
+assert INSTRUCTION_BYTES_MAX < RECORD_BYTES_MAX
+assert ANSWER_HEADER_BYTES_MAX < ANSWER_BYTES_MAX
