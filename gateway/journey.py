@@ -150,17 +150,19 @@ async def _exchange(
         answer = await bank.link.exchange(request, timeout_s=bank.profile.lane.request_timeout_s)
         return _answered(house, bank, submission, bank.adapter.read(submission, answer), answer), True
     except NotSent as error:
-        return _each(submission, lambda payment: _try_again(house, bank, payment, error.reason)), False
+        reason = error.reason
+        return _each(submission, lambda payment: _try_again(house, bank, payment, reason)), False
     except MaybeSent as error:
-        return _each(submission, lambda _: doubt(house, bank, error.reason)), False
+        reason, body = error.reason, b""
     except Unreadable:
         body = answer.body if answer else b""
         reason = Reason.BANK_ERROR if answer and answer.status >= 500 else Reason.REPLY_UNREADABLE
-        return _each(submission, lambda _: doubt(house, bank, reason, body)), reason is not Reason.BANK_ERROR
     except Exception:
         # A fault of ours after bytes may have left. Law 4: everything that is no proof is doubt.
         logger.exception("delivery failed unexpectedly", extra={"bank": bank.name})
-        return _each(submission, lambda _: doubt(house, bank, Reason.REPLY_LOST)), False
+        reason, body = Reason.REPLY_LOST, answer.body if answer else b""
+    answered = reason is Reason.REPLY_UNREADABLE
+    return _each(submission, lambda _: doubt(house, bank, reason, body)), answered
 
 
 def doubt(house: House, bank: Bank, reason: Reason, evidence: bytes = b"") -> Happening:
@@ -171,7 +173,9 @@ def doubt(house: House, bank: Bank, reason: Reason, evidence: bytes = b"") -> Ha
 
 
 def follow_at_ns(house: House, bank: Bank) -> int:
-    """When to ask about an ACCEPTED payment that no report has settled by then."""
+    """When to ask about an ACCEPTED payment that no report has settled by then; 0 = never."""
+    if bank.profile.inquiry.follow_max == 0:
+        return 0
     return house.clock.now_ns() + int(bank.profile.inquiry.follow_after_s * 1e9)
 
 

@@ -243,15 +243,18 @@ class Store(Protocol):
         """QUEUED payments of a bank that may be sent now, oldest due first (the outbox)."""
         ...
 
-    async def next_due_ns(self, bank: str) -> int:
-        """When the bank's next QUEUED payment becomes due; 0 = none is queued."""
+    async def next_due_ns(self, bank: str, after_ns: int) -> int:
+        """When the bank's next QUEUED payment becomes due, later than `after_ns`; 0 = none does."""
         ...
 
     async def inquiries_due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
         """IN_DOUBT and ACCEPTED payments whose inquiry is due, oldest first."""
         ...
 
-    async def next_inquiry_ns(self, bank: str) -> int: ...
+    async def next_inquiry_ns(self, bank: str, after_ns: int) -> int:
+        """When the bank's next inquiry becomes due, later than `after_ns`; 0 = none does."""
+        ...
+
     async def in_state(self, state: State, *, after: bytes = b"", limit: int) -> list[Payment]:
         """By index, for recovery and operators."""
         ...
