@@ -1,7 +1,7 @@
 """The feed of facts: what was committed, in order, from any position on.
 
-What can go wrong: a commit that happens between "nothing new in the store" and "wait for news" would be slept through.
-So the bell that is waited for is taken *before* the store is read; a commit in between has rung it already.
+What can go wrong: a commit between "nothing new in the store" and "wait for news" would be slept through. So the bell
+that is waited for is taken *before* the store is read; a commit in between has rung it already.
 
 A watcher only ever reads the store, a page at a time and at its own pace. The writer rings and knows no watcher: the
 slowest one in the world costs payments nothing.

@@ -5,7 +5,7 @@ One table in one place. Texts and metadata hold no account data and no names (la
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, get_args
 
 from google.protobuf.any_pb2 import Any as AnyProto
 from google.protobuf.duration_pb2 import Duration
@@ -79,6 +79,7 @@ Known = (
     | PrincipalUnknown
 )
 """The errors that a caller may be told about. Any other is a fault of ours and stays inside."""
+_KNOWN: Final = get_args(Known)
 
 
 @contextmanager
@@ -86,7 +87,7 @@ def answered() -> Iterator[None]:
     """Turns the house's errors into the call's end."""
     try:
         yield
-    except Known as error:
+    except _KNOWN as error:
         raise as_rpc_error(error) from error
 
 

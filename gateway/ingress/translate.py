@@ -31,25 +31,25 @@ from gateway.intake.draft import Draft
 
 NANOS: Final = 1_000_000_000
 
-_RAILS: Final = {
+_RAILS: Final[dict[int, Rail]] = {
     pb.RAIL_UNSPECIFIED: Rail.NORMAL,
     pb.RAIL_NORMAL: Rail.NORMAL,
     pb.RAIL_INSTANT: Rail.INSTANT,
     pb.RAIL_URGENT: Rail.URGENT,
 }
-_CHARGE_BEARERS: Final = {
+_CHARGE_BEARERS: Final[dict[int, ChargeBearer]] = {
     pb.CHARGE_BEARER_UNSPECIFIED: ChargeBearer.SLEV,  # stands for "open", see Draft
     pb.CHARGE_BEARER_SLEV: ChargeBearer.SLEV,
     pb.CHARGE_BEARER_SHAR: ChargeBearer.SHAR,
     pb.CHARGE_BEARER_DEBT: ChargeBearer.DEBT,
     pb.CHARGE_BEARER_CRED: ChargeBearer.CRED,
 }
-STATES: Final = {state: pb.State.Value(f"STATE_{state.value}") for state in State}
+STATES: Final[dict[State, pb.State]] = {state: getattr(pb, f"STATE_{state.value}") for state in State}
 """Ours → the API's."""
-STATES_BACK: Final = {number: state for state, number in STATES.items()}
-_RAILS_OUT: Final = {rail: pb.Rail.Value(f"RAIL_{rail.value}") for rail in Rail}
-_CHARGE_BEARERS_OUT: Final = {
-    bearer: pb.ChargeBearer.Value(f"CHARGE_BEARER_{bearer.value}") for bearer in ChargeBearer
+STATES_BACK: Final[dict[int, State]] = {number: state for state, number in STATES.items()}
+_RAILS_OUT: Final[dict[Rail, pb.Rail]] = {rail: getattr(pb, f"RAIL_{rail.value}") for rail in Rail}
+_CHARGE_BEARERS_OUT: Final[dict[ChargeBearer, pb.ChargeBearer]] = {
+    bearer: getattr(pb, f"CHARGE_BEARER_{bearer.value}") for bearer in ChargeBearer
 }
 _ENDED: Final = {
     Ended.OPEN: pb.ATTEMPT_RESULT_UNSPECIFIED,
