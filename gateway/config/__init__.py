@@ -1,6 +1,6 @@
 """The configuration: the only reader of files and environment in the house."""
 
-from gateway.config.bank import BankProfile, Collect, Connection, Inquiry, Lane
+from gateway.config.bank import BankProfile, CollectPolicy, Connection, InquiryPolicy, LanePolicy
 from gateway.config.loading import check, load
 from gateway.config.problems import ConfigError
 from gateway.config.settings import (
@@ -16,13 +16,13 @@ from gateway.config.settings import (
 
 __all__ = [
     "BankProfile",
-    "Collect",
+    "CollectPolicy",
     "Config",
     "ConfigError",
     "Connection",
     "GrpcSettings",
-    "Inquiry",
-    "Lane",
+    "InquiryPolicy",
+    "LanePolicy",
     "Listen",
     "PlaintextListener",
     "PrincipalConfig",

@@ -79,7 +79,7 @@ class Connection(Section):
     )
 
 
-class Lane(Section):
+class LanePolicy(Section):
     """The bank's queue: how much at once, and what happens when the bank does not take it."""
 
     in_flight_max: int = Field(
@@ -116,7 +116,7 @@ class Lane(Section):
             yield "retry_max_s", f"must be at least retry_first_s ({self.retry_first_s:g})"
 
 
-class Inquiry(Section):
+class InquiryPolicy(Section):
     """When the bank is asked what became of a payment. Budgeted, so that an outage never becomes a storm (law 5)."""
 
     first_after_s: float = Field(
@@ -149,9 +149,7 @@ class Inquiry(Section):
     follow_again_s: float = Field(
         default=14_400.0, gt=0, le=604_800, description="Next such inquiry, in seconds after the one before."
     )
-    follow_max: int = Field(
-        default=6, ge=0, le=1_000, description="Such inquiries about one payment at most; 0: none."
-    )
+    follow_max: int = Field(default=6, ge=1, le=1_000, description="Such inquiries about one payment at most.")
 
     def relations(self) -> Iterator[tuple[str, str]]:
         needed_s = self.first_after_s + (self.per_payment_max - 1) * self.again_after_s
@@ -165,7 +163,7 @@ class Inquiry(Section):
             )
 
 
-class Collect(Section):
+class CollectPolicy(Section):
     """Fetching reports from the bank's mailbox, where the bank answers later rather than at once."""
 
     enabled: bool = Field(default=True, description="Whether reports are fetched at all.")
@@ -196,9 +194,9 @@ class BankProfile(Section):
         default=False, description="Whether the bank is sent our `traceparent` header; only where it asked for it."
     )
     connection: Connection = Field(description="The wire to the bank.")
-    lane: Lane = Field(default=Lane(), description="The bank's queue.")
-    inquiry: Inquiry = Field(default=Inquiry(), description="Status inquiries.")
-    collect: Collect = Field(default=Collect(), description="The bank's mailbox.")
+    lane: LanePolicy = Field(default=LanePolicy(), description="The bank's queue.")
+    inquiry: InquiryPolicy = Field(default=InquiryPolicy(), description="Status inquiries.")
+    collect: CollectPolicy = Field(default=CollectPolicy(), description="The bank's mailbox.")
     protocol_settings: dict[str, Any] = Field(
         default={}, description="Settings of the adapter, checked by the adapter; its README lists them."
     )

@@ -251,8 +251,8 @@ class Store(Protocol):
         """IN_DOUBT and ACCEPTED payments whose inquiry is due, oldest first."""
         ...
 
-    async def next_inquiry_ns(self, bank: str, after_ns: int) -> int:
-        """When the bank's next inquiry becomes due, later than `after_ns`; 0 = none does."""
+    async def next_inquiry_ns(self, bank: str) -> int:
+        """When the bank's next inquiry becomes due (it may be overdue); 0 = none is planned."""
         ...
 
     async def in_state(self, state: State, *, after: bytes = b"", limit: int) -> list[Payment]:
