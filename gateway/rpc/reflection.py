@@ -52,7 +52,8 @@ def v1_descriptor() -> descriptor_pb2.FileDescriptorProto:
     file.name, file.package = _V1_FILE, _V1
     for message in file.message_type:
         for field in message.field:
-            field.type_name = field.type_name.replace(f".{_ALPHA}.", f".{_V1}.")
+            if field.type_name:
+                field.type_name = field.type_name.replace(f".{_ALPHA}.", f".{_V1}.")
     for method in file.service[0].method:
         method.input_type = method.input_type.replace(f".{_ALPHA}.", f".{_V1}.")
         method.output_type = method.output_type.replace(f".{_ALPHA}.", f".{_V1}.")
