@@ -143,9 +143,7 @@ def _batch(config: Iso20022Config, form: Form, submission: Submission, payments:
     return "".join(
         (
             "<PmtInf>",
-            elements.reference(
-                form, "PmtInfId", payment_information_id(submission.message_reference, payments[0], kind)
-            ),
+            elements.reference(form, "PmtInfId", batch_id),
             f"<PmtMtd>TRF</PmtMtd>{booking}<NbOfTxs>{count}</NbOfTxs><CtrlSum>{total}</CtrlSum>",
             kind,
             f"<ReqdExctnDt><Dt>{date}</Dt></ReqdExctnDt>"

@@ -1,15 +1,28 @@
 """Header blocks without compression state (RFC 7541 section 6.2.2), for the side that answers.
 
-A server's answers are three short fields. Encoding them as literals that no table remembers costs the wire a few
-bytes and buys two things: a block is a constant, made once; and a peer that asks for an enormous header table
-(SETTINGS_HEADER_TABLE_SIZE) cannot make us fill it.
+A server's answers are three short fields. Encoding them as literals that no table remembers costs the wire a
+few bytes and buys three things: a block is a constant, made once; blocks may be put together like strings; and
+a peer that asks for an enormous header table (SETTINGS_HEADER_TABLE_SIZE) cannot make us fill it.
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
+from typing import Final
 
-_STATUS_200 = b"\x88"  # index 8 of the static table
-_TABLE_SIZE_ZERO = b"\x20"  # dynamic table size update to 0, section 6.3
+TABLE_SIZE_ZERO: Final = b"\x20"
+"""Stands before the first block after the peer changed its table size (sections 4.2 and 6.3): we use none."""
+
+_STATUS_200: Final = b"\x88"  # index 8 of the static table
+
+
+def literal_block(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Encode these fields, in this order, as they are to stand on the wire."""
+    return b"".join([_field(name, value) for name, value in fields])
+
+
+def _field(name: bytes, value: bytes) -> bytes:
+    if name == b":status" and value == b"200":
+        return _STATUS_200
+    return b"\x00" + _string(name) + _string(value)
 
 
 def _string(octets: bytes) -> bytes:
@@ -24,44 +37,3 @@ def _string(octets: bytes) -> bytes:
         length //= 128
     head.append(length)
     return bytes(head) + octets
-
-
-def _field(name: bytes, value: bytes) -> bytes:
-    if name == b":status" and value == b"200":
-        return _STATUS_200
-    return b"\x00" + _string(name) + _string(value)
-
-
-@lru_cache(maxsize=64)
-def _constant_field(name: bytes, value: bytes) -> bytes:
-    return _field(name, value)
-
-
-_CONSTANT = (b":status", b"content-type", b"grpc-status", b"grpc-encoding", b"grpc-accept-encoding")
-
-
-class LiteralEncoder:
-    """Stands in for hpack's `Encoder`; only what h2 touches."""
-
-    def __init__(self) -> None:
-        self._announce_empty_table = False
-
-    @property
-    def header_table_size(self) -> int:
-        """The table size the peer allows; we use none of it."""
-        return 0
-
-    @header_table_size.setter
-    def header_table_size(self, _: int) -> None:
-        # Section 4.2: a peer that changed the size must be told ours before the next block.
-        self._announce_empty_table = True
-
-    def encode(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """One header block; names and values as they are to stand on the wire."""
-        fields = [
-            _constant_field(name, value) if name in _CONSTANT else _field(name, value) for name, value in headers
-        ]
-        if self._announce_empty_table:
-            self._announce_empty_table = False
-            fields.insert(0, _TABLE_SIZE_ZERO)
-        return b"".join(fields)

@@ -13,7 +13,7 @@ from .framing import Deflated, frame, frame_gzip, inflate
 from .refusals import GZIP_RESPONSE_HEADERS, RESPONSE_HEADERS
 from .session import ServerSession
 from .status import RpcError, Status
-from .stream import HeaderList, Stream
+from .stream import Stream
 
 Request = TypeVar("Request")
 Message = TypeVar("Message")
@@ -128,13 +128,13 @@ class Call:
             )
         return frame_gzip(message) if self.compress else frame(message)
 
-    def begin(self, metadata: HeaderList = ()) -> None:
-        """Queue the response headers with this metadata; without it they go with the first message."""
+    def begin(self, metadata: bytes = b"") -> None:
+        """Queue the response headers with this metadata (a header block); without it they go with the first message."""
         if self.stream.began or self.stream.initial is not None:
             return
         self.gzip_announced = self.compress
         base = GZIP_RESPONSE_HEADERS if self.compress else RESPONSE_HEADERS
-        self.wire.session.begin(self.stream, (*base, *metadata) if metadata else base)
+        self.wire.session.begin(self.stream, base + metadata)
 
     def send(self, framed: bytes) -> None:
         """Queue framed messages."""

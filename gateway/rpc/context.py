@@ -5,6 +5,8 @@ from typing import NoReturn
 import grpc
 import trio
 
+from gateway.net.literal_hpack import literal_block
+
 from .call import Call
 from .metadata import Metadata, encode_metadata
 from .status import OK, AbortError, Status
@@ -82,7 +84,7 @@ class Context:
         stream = self._call.stream
         if stream.began or stream.initial is not None:
             raise RuntimeError("the initial metadata has been sent")
-        self._call.begin(encode_metadata(metadata))
+        self._call.begin(literal_block(encode_metadata(metadata)))
         self._call.wire.wake_writer()
         await trio.lowlevel.checkpoint()
 

@@ -25,7 +25,7 @@ from .limits import ServerLimits
 from .metadata import NO_HEAD, MalformedMetadata, MalformedRequest, RequestHead, read_head
 from .refusals import RESPONSE_HEADERS, refusal, trailers_only
 from .status import RpcError, Status
-from .stream import HeaderList, Stream
+from .stream import Stream
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ class ServerSession:
         self._h2.reset_stream(stream_id, code)
         self._h2.forget(stream_id)
 
-    def _answer(self, stream_id: int, head: RequestHead, headers: HeaderList) -> None:
+    def _answer(self, stream_id: int, head: RequestHead, headers: bytes) -> None:
         """A whole answer in one block; the request's body, if any, is not read."""
         self._spend("too many refused requests")
         stream = Stream(stream_id, head, MessageReader(0, gzip=False))
@@ -251,6 +251,8 @@ class ServerSession:
 
     def _on_settings(self, event: http2.RemoteSettingsChanged) -> None:
         self._spend("too many settings")
+        if http2.SettingCodes.HEADER_TABLE_SIZE in event.changed_settings:
+            self._h2.announce_empty_table = True
         self._unblock_all()
 
     def _unblock_all(self) -> None:
@@ -277,7 +279,7 @@ class ServerSession:
         """Whether `take` would give bytes."""
         return bool(self._sendable) or self._h2.unsent_bytes > 0
 
-    def begin(self, stream: Stream, headers: HeaderList) -> None:
+    def begin(self, stream: Stream, headers: bytes) -> None:
         """Queue the response headers, for the time they are to go before any message; at most once."""
         if stream.initial is None and not stream.began and not stream.closed:
             stream.initial = headers
@@ -293,7 +295,7 @@ class ServerSession:
         stream.out_bytes += len(framed)
         self._mark(stream)
 
-    def finish(self, stream: Stream, trailers: HeaderList, *, discard: bool = False) -> None:
+    def finish(self, stream: Stream, trailers: bytes, *, discard: bool = False) -> None:
         """Queue the trailers behind the messages; the first call counts.
 
         `discard`: in place of messages and trailers that have not left yet. Where half a message has left, only
@@ -346,34 +348,30 @@ class ServerSession:
             self._send_trailers(stream, stream.trailers)
         return sent
 
-    def _send_headers(self, stream: Stream, headers: HeaderList) -> None:
+    def _send_headers(self, stream: Stream, headers: bytes) -> None:
         stream.began = True
         self._pings.forgive()
-        self._h2.send_headers(stream.id, headers)
+        self._h2.write_headers(stream.id, headers)
 
     def _flush_data(self, stream: Stream) -> int:
         outbox = stream.outbox
-        data = memoryview(outbox[0] if len(outbox) == 1 else b"".join(outbox))
-        size = len(data)
-        sendable = min(size, max(0, self._h2.local_flow_control_window(stream.id)))
-        step = self._h2.max_outbound_frame_size
-        for start in range(0, sendable, step):
-            self._h2.send_data(stream.id, data[start : min(start + step, sendable)])
+        data = outbox[0] if len(outbox) == 1 else b"".join(outbox)
+        sent = self._h2.write_data(stream.id, data)
         outbox.clear()
-        stream.out_bytes = size - sendable
-        if sendable < size:
-            outbox.append(data[sendable:])
+        stream.out_bytes = len(data) - sent
+        if stream.out_bytes:
+            outbox.append(memoryview(data)[sent:])
             self._blocked[stream.id] = stream
-        if sendable:
+        if sent:
             self._pings.forgive()
             self.flushed.append(stream)
-        return sendable
+        return sent
 
-    def _send_trailers(self, stream: Stream, trailers: HeaderList) -> None:
+    def _send_trailers(self, stream: Stream, trailers: bytes) -> None:
         if not stream.began:
-            trailers = (*RESPONSE_HEADERS, *trailers)
+            trailers = RESPONSE_HEADERS + trailers
         self._pings.forgive()
-        self._h2.send_headers(stream.id, trailers, end_stream=True)
+        self._h2.write_headers(stream.id, trailers, end_stream=True)
         if not stream.ended:
             # The answer is complete: the client need not send the rest (RFC 9113 section 8.1).
             self._h2.reset_stream(stream.id, http2.ErrorCodes.NO_ERROR)

@@ -10,10 +10,12 @@ from google.protobuf.any_pb2 import Any as AnyProto
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
+from gateway.net.literal_hpack import literal_block
+
 from .metadata import Metadata, encode_metadata
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
-_OK_TRAILERS: Final = ((b"grpc-status", b"0"),)
+_OK_TRAILERS: Final = literal_block(((b"grpc-status", b"0"),))
 # "gRPC over HTTP/2", Percent-Byte-Unencoded: 0x20 to 0x7E except the percent sign stand for themselves.
 _TO_ESCAPE: Final = re.compile(rb"[^\x20-\x24\x26-\x7e]")
 
@@ -80,8 +82,8 @@ def percent_decode(value: bytes) -> str:
     return octets.decode("utf-8", "replace")
 
 
-def trailers(status: Status, metadata: Metadata = ()) -> Sequence[tuple[bytes, bytes]]:
-    """The header fields that end a call: grpc-status, grpc-message if there is one, then the metadata."""
+def trailers(status: Status, metadata: Metadata = ()) -> bytes:
+    """The header block that ends a call: grpc-status, grpc-message if there is one, then the metadata."""
     if status is OK and not metadata:
         return _OK_TRAILERS
     fields = [(b"grpc-status", b"%d" % status.code.value[0])]
@@ -89,4 +91,4 @@ def trailers(status: Status, metadata: Metadata = ()) -> Sequence[tuple[bytes, b
         fields.append((b"grpc-message", percent_encode(status.details)))
     fields.extend(encode_metadata(metadata))
     fields.extend(encode_metadata(status.trailing_metadata))
-    return fields
+    return literal_block(fields)

@@ -1,11 +1,7 @@
 """One call on the wire: what has arrived and waits for its handler, what the handler sent and waits to leave."""
 
-from collections.abc import Sequence
-
 from .framing import MessageReader
 from .metadata import RequestHead
-
-HeaderList = Sequence[tuple[bytes, bytes]]
 
 
 class Stream:
@@ -17,11 +13,11 @@ class Stream:
       unacked: flow-controlled bytes received for which no WINDOW_UPDATE has been sent.
       buffered: bytes held in `inbox` and in a message that is not whole yet.
     From us
-      initial: header fields still to be sent before the first message; None before the handler decided.
+      initial: header block still to be sent before the first message; None before the handler decided.
       began: response headers are on the wire.
       outbox: framed messages; a memoryview is the rest of something whose first part has left already.
       out_bytes: sum of the outbox.
-      trailers: fields that end the stream once the outbox is empty.
+      trailers: header block that ends the stream once the outbox is empty.
       closed: nothing can be sent any more.
     """
 
@@ -53,11 +49,11 @@ class Stream:
         self.broken = False
         self.unacked = 0
         self.buffered = 0
-        self.initial: HeaderList | None = None
+        self.initial: bytes | None = None
         self.began = False
         self.outbox: list[bytes | memoryview] = []
         self.out_bytes = 0
-        self.trailers: HeaderList | None = None
+        self.trailers: bytes | None = None
         self.closed = False
         self.queued = False
         self.turn = 0
