@@ -46,7 +46,7 @@ def _flag(value: Value) -> bool:
     return isinstance(value, bool)
 
 
-def _slug(value: Value) -> bool:
+def is_slug(value: object) -> bool:
     return isinstance(value, str) and bool(_SLUG.fullmatch(value)) and not IBAN_LIKE.search(value)
 
 
@@ -59,10 +59,10 @@ def _one_of(*values: str) -> Rule:
 
 
 STATUSES: Final = (
-    "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED "
-    "RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS "
-    "UNAUTHENTICATED"
-).split()  # noqa: SIM905
+    *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),
+    *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED"),
+    *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
+)
 """gRPC's status codes by name."""
 
 REASONS: Final = frozenset((*Reason, *State, *STATUSES, "UNREADABLE", "STORE_FAILED", "OVERLOADED"))
@@ -95,7 +95,7 @@ ATTRIBUTES: Final = {
     attribute.python: attribute
     for attribute in (
         Attribute("attempt", "causeway.attempt", _whole, "number of the attempt at the bank, from 1"),
-        Attribute("bank", "causeway.bank", _slug, "name of the bank profile"),
+        Attribute("bank", "causeway.bank", is_slug, "name of the bank profile"),
         Attribute("batch", "causeway.batch.size", _whole, "instructions or payments handled together"),
         Attribute("error", "error.type", REASONS.__contains__, "why it failed: a reason, a state or a gRPC status"),
         Attribute(
@@ -105,7 +105,7 @@ ATTRIBUTES: Final = {
         Attribute("http_version", "network.protocol.version", _one_of("1.1", "2"), "HTTP version towards the bank"),
         Attribute("method", "rpc.method", _shape(_METHOD), "full name of the called gRPC method"),
         Attribute("payment", "causeway.payment.id", _shape(_UUID), "id of the payment, a UUID"),
-        Attribute("principal", "causeway.principal", _slug, "name of the calling principal"),
+        Attribute("principal", "causeway.principal", is_slug, "name of the calling principal"),
         Attribute("queue", "causeway.queue", _one_of(*QUEUES), "the queue that is meant"),
         Attribute("rail", "causeway.rail", _one_of(*Rail), "the rail asked for"),
         Attribute("reason", "causeway.reason", REASONS.__contains__, "why something happened"),
@@ -114,7 +114,7 @@ ATTRIBUTES: Final = {
         Attribute("sequence", "causeway.fact.sequence", _whole, "position in the log of facts"),
         Attribute("state", "causeway.payment.state", _one_of(*State), "state of the payment after it"),
         Attribute("status", "rpc.response.status_code", _one_of(*STATUSES), "gRPC status of the answer"),
-        Attribute("tenant", "causeway.tenant", _slug, "tenant of the caller"),
+        Attribute("tenant", "causeway.tenant", is_slug, "tenant of the caller"),
         Attribute("whose", "causeway.certificate.of", _one_of("listener", "bank"), "whose certificate is meant"),
     )
 }
