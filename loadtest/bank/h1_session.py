@@ -151,9 +151,7 @@ Answer = Callable[[Exchange], Awaitable[None]]
 
 
 def _request(head: h11.Request, body: bytes) -> Request:
-    traceparent = next(
-        (value.decode("latin-1") for name, value in head.headers if name == b"traceparent"), None
-    )
+    traceparent = next((value.decode("latin-1") for name, value in head.headers if name == b"traceparent"), None)
     return Request(head.method.decode("ascii"), head.target.decode("latin-1"), body, traceparent)
 
 

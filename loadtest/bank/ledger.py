@@ -66,9 +66,7 @@ class Ledger:
     def totals(self) -> Totals:
         """Counts and sums."""
         with self._reading() as connection:
-            bookings, settled = connection.execute(
-                "SELECT count(*), count(settled_at) FROM bookings"
-            ).fetchone()
+            bookings, settled = connection.execute("SELECT count(*), count(settled_at) FROM bookings").fetchone()
             (received,) = connection.execute("SELECT coalesce(sum(received), 0) FROM receipts").fetchone()
             amounts: dict[str, Decimal] = {}
             for currency, amount in connection.execute("SELECT currency, amount FROM bookings"):

@@ -148,9 +148,7 @@ class Sin:
 
     def as_json(self) -> dict[str, Any]:
         """What was asked for, without defaults, and how often it was seen and acted."""
-        defaults = {
-            each.name: each.default for each in fields(self) if each.default is not MISSING and each.init
-        }
+        defaults = {each.name: each.default for each in fields(self) if each.default is not MISSING and each.init}
         return {key: value for key, value in asdict(self).items() if defaults.get(key, MISSING) != value}
 
     def _spent(self) -> bool:

@@ -53,9 +53,7 @@ def _issue(folder: Path, name: str, issuer_key: Key, issuer: x509.Certificate) -
     certificate_path, key_path = folder / f"{name}.pem", folder / f"{name}.key"
     certificate_path.write_bytes(_pem(builder.sign(issuer_key, hashes.SHA256())))
     key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return certificate_path, key_path
 
