@@ -11,9 +11,7 @@ CONTROL_HOST = "127.0.0.1"  # the control listener has no authentication, so it 
 
 # Bounds, each with its unit and its reason.
 CONNECTIONS_MAX = 1_000  # open connections; far above any pool the gateway would keep to one bank
-STREAMS_PER_CONNECTION_MAX = (
-    1_000  # announced in SETTINGS; lets slow answers overlap at thousands of payments a second
-)
+STREAMS_PER_CONNECTION_MAX = 256  # announced in SETTINGS; h2 walks all open streams for each new one
 EXCHANGES_MAX = 20_000  # requests being answered at once over all connections; beyond it the bank says 503
 BODY_BYTES_MAX = 8 << 20  # one request body; about 10,000 transactions of a bulk pain.001
 CONNECTION_BODY_BYTES_MAX = 64 << 20  # unfinished request bodies of one connection together

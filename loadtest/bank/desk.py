@@ -92,10 +92,8 @@ class Desk:
             return
         lies = tuple(sin for sin in struck.before if sin.kind == "lie")
         report = inquiry.status(self._books.reader, reference, time.time(), lies)
-        if report is None:
-            reply = Reply(404, b"unknown reference\n")
-        else:
-            reply = Reply(200, pain002.PROLOGUE + report, XML)
+        unknown = Reply(404, b"unknown reference\n")
+        reply = unknown if report is None else Reply(200, pain002.PROLOGUE + report, XML)
         await self._conclude(struck, exchange, reply)
 
     async def _reports(self, exchange: Exchange, query: str) -> None:

@@ -64,6 +64,7 @@ class RawClient:
         self.streams: dict[int, Stream] = {}
         self.goaways: list[tuple[int, int]] = []
         self.pongs = 0
+        self.reads_on = True  # opens the flow control windows again after what it has read
         self.ending: str | None = None
         self.buffer = bytearray()
         self._encoder, self._decoder = Encoder(), Decoder()
@@ -114,6 +115,9 @@ class RawClient:
     async def ping(self) -> None:
         await self.tls.send_all(PingFrame(0, opaque_data=b"12345678").serialize())
 
+    async def widen(self, stream_id: int, size: int) -> None:
+        await self.tls.send_all(WindowUpdateFrame(stream_id, window_increment=size).serialize())
+
     async def say_goodbye(self) -> None:
         await self.tls.send_all(GoAwayFrame(0, last_stream_id=0).serialize())
 
@@ -150,6 +154,16 @@ class RawClient:
             self.streams[frame.stream_id].log.append(("half header", bytes(frame.data)))
         elif isinstance(frame, HeadersFrame | DataFrame):
             self._take_answer(frame, self.streams[frame.stream_id].log)
+            if isinstance(frame, DataFrame) and frame.data and self.reads_on:
+                await self._open_windows(frame)
+
+    async def _open_windows(self, frame: DataFrame) -> None:
+        read = len(frame.data)
+        windows = [WindowUpdateFrame(stream, window_increment=read) for stream in (0, frame.stream_id)]
+        try:
+            await self.tls.send_all(b"".join(window.serialize() for window in windows))
+        except trio.BrokenResourceError:
+            pass  # the bank has closed already; reading on finds out how
 
     def _take_answer(self, frame: HeadersFrame | DataFrame, log: list[tuple[object, ...]]) -> None:
         if isinstance(frame, HeadersFrame):
