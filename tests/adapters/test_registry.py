@@ -109,15 +109,15 @@ def test_a_wrong_setting_names_its_key_and_what_is_allowed(key: str, value: obje
 
 
 def test_what_is_missing_is_named() -> None:
-    with pytest.raises(ValueError, match="^initiating_party_name: is missing"):
+    with pytest.raises(ValueError, match=r"^initiating_party_name: is missing"):
         build("iso20022", {})
-    with pytest.raises(ValueError, match="^debtor_agent_bic: is missing"):
+    with pytest.raises(ValueError, match=r"^debtor_agent_bic: is missing"):
         build("iso20022", {**LEAST, "dialect": "swiss"})
 
 
 def test_proof_needs_a_question() -> None:
     """A bank that cannot be asked cannot prove by its answer that it has nothing."""
-    with pytest.raises(ValueError, match="^not_found_is_proof"):
+    with pytest.raises(ValueError, match=r"^not_found_is_proof"):
         build("iso20022", {**LEAST, "not_found_is_proof": True, "inquiry_path": ""})
 
 
