@@ -6,7 +6,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 TOP_LEVEL = frozenset(
-    "gateway protos adapters conf tests loadtest docs pyproject.toml Dockerfile README.md Makefile CHANGELOG.md .ci".split()
+    [
+        "gateway",
+        "protos",
+        "adapters",
+        "conf",
+        "tests",
+        "loadtest",
+        "docs",
+        "pyproject.toml",
+        "Dockerfile",
+        "README.md",
+        "Makefile",
+        "CHANGELOG.md",
+        ".ci",
+    ]
 )
 """Exactly these, beside what git itself needs (issue 2, part 1)."""
 
