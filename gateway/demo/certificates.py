@@ -19,7 +19,7 @@ IDENTITIES = ("causeway", "demo", "bank-client", "northbank", "alpenbank")
 
 
 class Ca:
-    """A certificate authority in `folder`: writes `ca.pem` at once, then `NAME.pem` and `NAME.key` for each issued."""
+    """An authority in `folder`: writes `ca.pem` at once, then `NAME.pem` and `NAME.key` for each issued."""
 
     def __init__(self, folder: Path, name: str = "Causeway demo CA") -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -123,12 +123,10 @@ def pay(stage: Stage, stubs: Stubs, out: Console) -> Admitted:
             for text in refusal.lines():
                 out.print(f"      {text}", markup=False)
             continue
-        trace.write_span(stage.folder.client_spans, traceparent, "SubmitPayment", start_s, time.time(), {})
+        trace.write_span(stage.folder.client_spans, traceparent, "SubmitPayment", start_s, time.time())
         if answer.replayed:
             admitted.replayed += 1
-            out.print(
-                f"  line {line.number:2} {key}  [yellow]replayed[/]: this key was admitted before, nothing is paid anew"
-            )
+            out.print(f"  line {line.number:2} {key}  [yellow]replayed[/]: the key is known, nothing is paid anew")
         admitted.payments[answer.payment.id] = answer.payment
     out.print(f"\n   {len(admitted.payments)} payments, {admitted.replayed} replayed, {admitted.refused} refused\n")
     return admitted
@@ -148,7 +146,7 @@ def follow(stage: Stage, stubs: Stubs, admitted: Admitted, out: Console) -> list
 
 
 def _watched(stage: Stage, stubs: Stubs, ids: list[str]) -> Iterator[payment_service_pb2.WatchPaymentsResponse]:
-    """The facts of these payments for SETTLE_S_MAX at most, in short watches: between them we look after the children."""
+    """Their facts for SETTLE_S_MAX at most, in short watches: between them we look after the children."""
     request = payment_service_pb2.WatchPaymentsRequest(payment_ids=ids)
     ends_s = time.monotonic() + SETTLE_S_MAX
     while time.monotonic() < ends_s:

@@ -62,15 +62,8 @@ def _euro(number: int, name: str, iban: str, amount: str) -> dict[str, str]:
 
 
 def _franc(number: int, name: str, iban: str, amount: str) -> dict[str, str]:
-    address = {
-        "street": "Hauptstrasse",
-        "building": str(number),
-        "postal_code": "9490",
-        "town": "Vaduz",
-        "country": "LI",
-    }
-    if iban.startswith("CH"):
-        address |= {"postal_code": "8001", "town": "Zürich", "country": "CH"}
+    country = iban[:2]
+    postal_code, town = {"LI": ("9490", "Vaduz"), "CH": ("8001", "Zürich")}[country]
     return {
         "key": f"demo-{number:02d}",
         "amount": amount,
@@ -79,5 +72,9 @@ def _franc(number: int, name: str, iban: str, amount: str) -> dict[str, str]:
         "creditor": iban,
         "remittance": f"Rechnung 2026-{number:04d}",
         "label.batch": "demo",
-        **address,
+        "street": "Hauptstrasse",
+        "building": str(number),
+        "postal_code": postal_code,
+        "town": town,
+        "country": country,
     }

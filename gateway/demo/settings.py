@@ -15,8 +15,8 @@ class DemoBank:
     account: str
     sim_flags: tuple[str, ...]
     """Options of `causeway bank-sim`."""
-    protocol_settings: str
-    """Lines of the profile's [protocol_settings] table."""
+    dialect: str
+    bic: str
 
 
 NORTHBANK = DemoBank(
@@ -24,14 +24,16 @@ NORTHBANK = DemoBank(
     display_name="Northbank (SEPA, answers at once)",
     account=NORTHBANK_ACCOUNT,
     sim_flags=("--mode", "now", "--settle-delay-s", "1"),
-    protocol_settings='dialect = "sepa"\ndebtor_agent_bic = "COBADEFFXXX"\nnot_found_is_proof = true\nvisibility_s = 5',
+    dialect="sepa",
+    bic="COBADEFFXXX",
 )
 ALPENBANK = DemoBank(
     name="alpenbank",
     display_name="Alpenbank (Swiss, answers later)",
     account=ALPENBANK_ACCOUNT,
     sim_flags=("--mode", "later", "--report-delay-s", "0.5", "--settle-delay-s", "2"),
-    protocol_settings='dialect = "swiss"\ndebtor_agent_bic = "ZKBKCHZZ80A"\nnot_found_is_proof = true\nvisibility_s = 5',
+    dialect="swiss",
+    bic="ZKBKCHZZ80A",
 )
 BANKS = (NORTHBANK, ALPENBANK)
 
@@ -82,8 +84,17 @@ every_s = 0.5
 [protocol_settings]
 initiating_party_name = "Causeway Demo AG"
 company_name = "Causeway Demo AG"
-company_address = {{ street = "Musterweg", building = "1", postal_code = "8000", town = "Musterstadt", country = "CH" }}
-{protocol_settings}
+dialect = "{dialect}"
+debtor_agent_bic = "{bic}"
+not_found_is_proof = true
+visibility_s = 5.0
+
+[protocol_settings.company_address]
+street = "Musterweg"
+building = "1"
+postal_code = "8000"
+town = "Musterstadt"
+country = "CH"
 """
 
 _PROFILE = """\
@@ -103,7 +114,8 @@ def write_daemon(folder: Folder, bank_ports: dict[str, int]) -> None:
             display_name=bank.display_name,
             account=bank.account,
             port=bank_ports[bank.name],
-            protocol_settings=bank.protocol_settings,
+            dialect=bank.dialect,
+            bic=bank.bic,
         )
         (folder.banks / f"{bank.name}.toml").write_text(text)
 
