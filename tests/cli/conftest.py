@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.demo.certificates import Ca
 from tests.cli.fake_gateway import FakeGateway
-from tests.cli.pki import Ca
 
 
 @dataclass

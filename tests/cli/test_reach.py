@@ -11,8 +11,8 @@ from gateway.__main__ import main
 from gateway.cli.complaint import Exit
 from gateway.cli.patience import Patience
 from gateway.cli.refusal import Refusal
+from gateway.demo.certificates import Ca
 from tests.cli.conftest import Served, write_profile
-from tests.cli.pki import Ca
 
 
 def test_nobody_listening_is_told_plainly(test_ca: Ca, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
