@@ -145,9 +145,7 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
         return answered
 
 
-async def _exchange(
-    house: House, bank: Bank, submission: Submission, request: WireRequest
-) -> tuple[list[Step], bool]:
+async def _exchange(house: House, bank: Bank, submission: Submission, request: WireRequest) -> tuple[list[Step], bool]:
     """Sends, waits, and says for each payment what happened (law 4). The bool: whether the bank answered."""
     answer: WireAnswer | None = None
     began_s = trio.current_time()

@@ -126,9 +126,7 @@ def test_sums_and_counts_are_exact() -> None:
 
 
 def test_an_amount_has_no_exponent() -> None:
-    assert texts(tree(adapter(), submission([payment(amount=Money("JPY", Decimal("1E+4")))])), "InstdAmt") == [
-        "10000"
-    ]
+    assert texts(tree(adapter(), submission([payment(amount=Money("JPY", Decimal("1E+4")))])), "InstdAmt") == ["10000"]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from gateway.store import layout
 from gateway.store.records import CorruptRecord
 from gateway.store.recover import recover
 from gateway.store.store import LmdbStore
+from tests.fakes.admissions import mark, queued
 from tests.fakes.clock import START_NS, FakeClock
-from tests.fakes.payments import mark, queued
 from tests.store.damage import damaging
 
 

@@ -11,9 +11,9 @@ from gateway.store import layout, records
 from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable, check_flags, open_environment
 from gateway.store.store import LmdbStore
 from gateway.store.verify import verify
+from tests.fakes.admissions import queued
 from tests.fakes.clock import FakeClock
 from tests.fakes.environment import FailingEnvironment, FailingOpener
-from tests.fakes.payments import queued
 from tests.store.damage import damaging
 
 

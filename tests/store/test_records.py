@@ -13,7 +13,7 @@ from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.store import layout, records
 from gateway.store.records import CorruptRecord
-from tests.fakes.payments import a_payment, mark
+from tests.fakes.admissions import a_payment, mark
 
 
 def full_payment() -> Payment:

@@ -15,8 +15,8 @@ from gateway.core.reasons import Reason
 from gateway.core.states import State
 from gateway.store import layout, records, verify
 from gateway.store.store import LmdbStore
+from tests.fakes.admissions import mark, queued
 from tests.fakes.clock import START_NS, FakeClock
-from tests.fakes.payments import mark, queued
 from tests.store.damage import Damage, damaging
 
 

@@ -19,9 +19,9 @@ from gateway.core.reasons import Reason
 from gateway.core.states import State
 from gateway.store.store import LmdbStore
 from gateway.store.verify import verify
+from tests.fakes.admissions import a_payment, mark, queued
 from tests.fakes.clock import START_NS, FakeClock
 from tests.fakes.environment import FailingEnvironment, FailingOpener
-from tests.fakes.payments import a_payment, mark, queued
 
 
 def a_store(path: Path, **options: object) -> LmdbStore:

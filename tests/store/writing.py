@@ -12,8 +12,8 @@ from gateway.core import happenings
 from gateway.core.ports import Step
 from gateway.core.reasons import Reason
 from gateway.store.store import LmdbStore
+from tests.fakes.admissions import mark, queued
 from tests.fakes.clock import START_NS, FakeClock
-from tests.fakes.payments import mark, queued
 
 WORKERS = 8
 BATCHES_MAX = 20_000  # about a minute: whoever forgets to kill us does not fill the disk
