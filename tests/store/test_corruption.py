@@ -43,7 +43,7 @@ async def test_a_corrupt_payment_is_never_due(tmp_path: Path) -> None:
         assert [(error.mapping, error.key) for error in store.corrupt] == [(layout.PAYMENT2RECORD, bad.id)]
         await store.take([Step(payment.id, happening=mark(payment)) for payment in good])
         assert await store.due("northbank", START_NS, 10) == []
-        assert await store.next_due_ns("northbank") == 0
+        assert await store.next_due_ns("northbank", 0) == 0
 
 
 async def test_a_corrupt_payment_cannot_be_marked(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ async def test_an_outbox_entry_alone_sends_nothing(tmp_path: Path) -> None:
         damage.put(layout.DUE2PAYMENT, layout.due_key(payment), b"")
     async with a_store(tmp_path) as store:
         assert await store.due("northbank", START_NS, 10) == []
-        assert await store.next_due_ns("northbank") == 0
+        assert await store.next_due_ns("northbank", 0) == 0
         assert store.corrupt[0].mapping == layout.DUE2PAYMENT
 
 
