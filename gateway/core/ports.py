@@ -223,7 +223,8 @@ class Store(Protocol):
     """Small and batch-shaped, so that LMDB and a PostgreSQL-wire cluster both fit.
 
     Every write returns after its commit is durable. Many callers' writes share one commit. Raises StoreFailed when
-    nobody can know whether a batch is durable, Overloaded when the queue to the writer is full.
+    nobody can know whether a batch is durable. `admit` raises Overloaded when the queue to the writer or the store is
+    full; `take` and `set_cursor` wait for room, because what a bank said must be written down.
     """
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]: ...

@@ -131,7 +131,8 @@ class Writer:
     def _admissible(self, jobs: Sequence[Job]) -> None:
         if self._latched is not None or self._closing:
             raise self._store_failed()
-        if self._waiting + sum(job.weight for job in jobs) > limits.WRITER_QUEUE_MAX:
+        reserve = 0 if any(job.sheddable for job in jobs) else limits.WRITER_RESERVE
+        if self._waiting + sum(job.weight for job in jobs) > limits.WRITER_QUEUE_MAX + reserve:
             raise Overloaded("store queue", RETRY_AFTER_QUEUE_S)
         if self._used_bytes > SHED_SHARE * self._map_bytes_max and any(job.sheddable for job in jobs):
             raise Overloaded("store", RETRY_AFTER_FULL_S)

@@ -106,6 +106,10 @@ async def test_a_full_queue_sheds_before_any_work(tmp_path: Path) -> None:
             with pytest.raises(Overloaded) as caught:
                 await store.admit([queued("order-2")])
             shed.append(caught.value)
+            outcome = Step(bytes(16), happening=happenings.cleared())
+            nursery.start_soon(store.take, [outcome])  # what a bank said has places of its own, beyond the queue
+            await trio.testing.wait_all_tasks_blocked()
+            assert store.usage().waiting == limits.WRITER_QUEUE_MAX + 1
             release()
         assert shed[0].retry_after_s > 0
         [answer] = await store.admit([queued("order-2")])
@@ -196,6 +200,26 @@ async def _fill(store: LmdbStore) -> list[Payment]:
         except Overloaded:
             return stored
     raise AssertionError("never full")
+
+
+async def test_an_outcome_waits_for_a_disk_that_is_full(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    """No room even for what the bank said: it is tried again until there is, and neither lost nor an error."""
+    opener = FailingOpener()
+    async with a_store(tmp_path, open_with=opener) as store:
+        [first] = await store.admit([queued("first")])
+        env = opened(opener)
+        left = [3]
+
+        def full() -> None:
+            if left[0]:
+                left[0] -= 1
+                raise lmdb.DiskError("No space left on device")
+
+        env.before_commit = full
+        [stepped] = await store.take([Step(first.payment.id, happening=mark(first.payment))])
+        assert stepped.taken
+        assert left == [0]
+    assert verify(tmp_path).whole
 
 
 @pytest.mark.parametrize("full", [lmdb.MapFullError("map full"), lmdb.DiskError("No space left on device")])
