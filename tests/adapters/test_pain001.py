@@ -153,6 +153,11 @@ def test_payments_that_share_nothing_but_the_account_get_blocks_of_their_own() -
     root = tree(adapter(), submission(BEYOND_SEPA["mixed"]))
     assert texts(root, "PmtInf/NbOfTxs") == ["1", "1", "1"]
     assert len(set(texts(root, "PmtInf/PmtInfId"))) == 3
+    root = tree(adapter(), submission([*LIVES["two debtors"], payment(3)]))
+    assert texts(root, "Dbtr/Nm") == ["Example Debtor GmbH", "Another Name"]
+    assert texts(root, "PmtInf/NbOfTxs") == ["2", "1"]
+    shared = [payment(1, charge_bearer=ChargeBearer.SHAR), payment(2, charge_bearer=ChargeBearer.DEBT)]
+    assert texts(tree(adapter(), submission(shared)), "PmtInf/ChrgBr") == ["SHAR", "DEBT"]
 
 
 def test_the_debtor_is_the_instructions_then_the_companys() -> None:
