@@ -20,8 +20,10 @@ from gateway.ingress.payments import PaymentService
 from gateway.ingress.principals import Principals
 from gateway.journey import House
 from gateway.rpc.server import Listener, Server
+from tests.fakes.clock import FakeClock
 from tests.fakes.house import bank, house
 from tests.ingress.certificates import certificate
+from tests.ingress.weary_store import WearyStore
 
 CALL_S = 20.0
 """A call that takes longer has failed: the machine may be busy, but not that busy."""
@@ -101,9 +103,12 @@ async def in_thread(run: Callable[[], Answer]) -> Answer:
 @pytest.fixture
 def of_house() -> House:
     """Two banks: northbank keeps the German account, southbank the French one."""
+    clock = FakeClock()
     return house(
         bank("northbank", accounts=["DE89370400440532013000"]),
         bank("southbank", accounts=["FR1420041010050500013M02606"], rails=[Rail.NORMAL, Rail.INSTANT]),
+        store=WearyStore(clock),
+        clock=clock,
     )
 
 

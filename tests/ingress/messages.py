@@ -6,7 +6,8 @@ from google.rpc import error_details_pb2, status_pb2
 from google.type.money_pb2 import Money
 from grpc_status import rpc_status
 
-from causeway.v1 import payment_pb2, payment_service_pb2 as service
+from causeway.v1 import payment_pb2
+from causeway.v1 import payment_service_pb2 as service
 from tests.fakes.payments import IBAN_DE, IBAN_FR
 
 
