@@ -47,6 +47,7 @@ from gateway.store.records import CorruptRecord
 from gateway.store.recover import recover
 from gateway.store.store import LmdbStore
 from gateway.telemetry import setup as telemetry
+from gateway.vitals import Vitals
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +133,7 @@ async def _serve_from(
     await _open(edge)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_latch, store)
+        nursery.start_soon(Vitals(house, store, watched.trail.gauge).run)
         for task in tasks.values():
             await _start_bank(nursery, task)
         await nursery.start(edge.serve)

@@ -131,9 +131,7 @@ def _bank_lines(config: Config) -> list[str]:
 
 def _warnings(config: Config) -> list[str]:
     keys = [config.listen.tls.key_file, *(bank.connection.key_file for bank in config.banks.values())]
-    lines = [
-        f"warning: every user may read the private key {key}; chmod 600 it" for key in keys if open_to_others(key)
-    ]
+    lines = [f"warning: every user may read the private key {key}; chmod 600 it" for key in keys if open_to_others(key)]
     if not config.banks:
         lines.append(f"warning: there are no bank profiles in {config.banks_dir}; no payment can be sent")
     return lines

@@ -105,9 +105,7 @@ def pay(stage: Stage, stubs: Stubs, out: Console) -> Admitted:
     if not stage.folder.payments.exists():
         instructions.write(stage.folder.payments)
     control(stage.control_ports[settings.NORTHBANK.name], "PUT", "/sins", _sins())
-    out.print(
-        f"4  northbank will drop its reply to the payment {instructions.LOST_REPLY}: booked, but we are not told"
-    )
+    out.print(f"4  northbank will drop its reply to the payment {instructions.LOST_REPLY}: booked, but we are not told")
     out.print(f"5  paying {stage.folder.payments}\n")
     admitted = Admitted({})
     for line in read_lines(str(stage.folder.payments)):

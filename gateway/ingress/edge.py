@@ -1,7 +1,7 @@
 """The gRPC edge put together: listeners, services, health, reflection, and a span around every call.
 
-Two listeners are two servers with the same house behind them: who connects without TLS (loopback only, off by default)
-acts as the one principal its configuration names, and can never be taken for a caller with a certificate.
+Two listeners are two servers with the same house behind them: who connects without TLS (loopback only, off by
+default) acts as the one principal its configuration names, and can never be taken for a caller with a certificate.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -96,9 +96,9 @@ class Edge:
     async def _traced(self, context: Context) -> AsyncIterator[None]:
         """One span per call; what the call causes is traced below it."""
         parent = traceparent(context.invocation_metadata())
-        with self._house.trail.span(names.CALL, parent=parent, method=context.method.lstrip("/")) as span:
-            with in_call(span.traceparent or parent):
-                yield
+        span = self._house.trail.span(names.CALL, parent=parent, method=context.method.lstrip("/"))
+        with span as call, in_call(call.traceparent or parent):
+            yield
 
     def _mark(self, *, serving: bool) -> None:
         """`live` stays true while the process can answer at all; `ready` and "" say whether calls are taken."""

@@ -78,9 +78,10 @@ class View:
                 return
             yield key, value
 
-    def entries(self, mapping: str) -> int:
-        """How many keys a mapping has; LMDB keeps count."""
-        return int(self._txn.stat(db=self._db[mapping])["entries"])
+    def last(self, mapping: str) -> bytes | None:
+        """The highest key of a mapping; None where it is empty."""
+        cursor = self._txn.cursor(db=self._db[mapping])
+        return bytes(cursor.key()) if cursor.last() else None
 
     # ------------------------------------------------------------ one payment
 

@@ -159,9 +159,7 @@ class Writer:
                 logger.exception("a commit listener failed")
 
     def usage(self) -> Usage:
-        return Usage(
-            self._used_bytes, self._map_bytes, self._map_bytes_max, self._waiting, self._commits, self._writes
-        )
+        return Usage(self._used_bytes, self._map_bytes, self._map_bytes_max, self._waiting, self._commits, self._writes)
 
     async def close(self) -> None:
         """Commits what is queued, then ends the thread. Shielded: a write handed over is written."""

@@ -43,9 +43,7 @@ def test_a_strange_client_certificate_is_told_as_a_tls_matter(
     assert "--cert" in capsys.readouterr().err
 
 
-def test_no_profile_names_what_is_missing(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_profile_names_what_is_missing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without flags and profile: usage, and all ways to name a daemon."""
     monkeypatch.delenv("CAUSEWAY_PROFILE", raising=False)
     assert main(["list"]) == Exit.USAGE

@@ -16,9 +16,9 @@ from gateway.core.ports import Admission, LaneCounts, PaymentFilter, Step, Store
 from gateway.core.reasons import Reason
 from gateway.core.states import IllegalStep, Kind, State
 from gateway.store.store import LmdbStore
+from tests.fakes.admissions import a_payment, mark, queued
 from tests.fakes.clock import START_NS, FakeClock
 from tests.fakes.memory_store import MemoryStore
-from tests.fakes.admissions import a_payment, mark, queued
 
 S = 1_000_000_000
 

@@ -72,7 +72,7 @@ def test_exporters_may_say_why_they_failed(listen: Listen) -> None:
     """A library that sees no payment may tell an operator that the collector refused the connection."""
     heard = listen()
     logging.getLogger("opentelemetry.exporter").warning("Failed: %s", "connection refused")
-    assert heard.logged()[0]["message"] == "Failed: connection refused"
+    assert heard.logged("opentelemetry.exporter")[0]["message"] == "Failed: connection refused"
 
 
 def test_exception_is_told_by_class_and_place_only(listen: Listen) -> None:
