@@ -171,7 +171,7 @@ def _check_config(commands: _Commands) -> None:
 
 def _verify(commands: _Commands) -> None:
     parser = commands.add_parser("verify", help="check a data directory and its hash chain, offline")
-    parser.add_argument("data_dir", help="the daemon's data directory; the daemon must not be running")
+    parser.add_argument("data_dir", help="the daemon's data directory; the daemon may be running")
     parser.add_argument("--json", action="store_true", help="for machines")
 
 

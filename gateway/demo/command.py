@@ -17,6 +17,7 @@ from causeway.v1 import payment_pb2, payment_service_pb2
 from gateway.cli.complaint import Exit
 from gateway.cli.door import Door, Stubs, door_from, opened, read_profile
 from gateway.cli.files import read_lines
+from gateway.cli.house import verified
 from gateway.cli.patience import Patience
 from gateway.cli.pay import submit_one
 from gateway.cli.refusal import from_call
@@ -69,10 +70,10 @@ def run(chosen: argparse.Namespace) -> int:
             payments = _as_they_stand(stubs, admitted)
         _show_trace(stage, payments, out)
         complaints += _show_books(judge(payments, stage.control_ports), payments, out)
+        complaints += _verify(folder, out)
+        verdict = _verdict(complaints, out)
         if chosen.once:
-            children.stop(stage.daemon)
-            return _verdict(complaints + _verify(folder, out), out)
-        _verdict(complaints, out)
+            return verdict
         _show_next(stage, payments, out)
         return _serve_on(children)
 
@@ -93,9 +94,9 @@ def set_stage(folder: Folder, children: Children, out: Console) -> Stage:
         )
     settings.write_daemon(folder, ports)
     daemon = children.start("causeway", ["serve", "--config", str(folder.config)], folder.log("causeway"))
-    port = int(daemon.ready["port"])
-    settings.write_profile(folder, port)
-    out.print(f"3  the daemon on 127.0.0.1:{port}; its store is in {folder.data}")
+    address = str(daemon.ready["listening"]["tls"])
+    settings.write_profile(folder, address)
+    out.print(f"3  the daemon on {address}; its store is in {folder.data}")
     return Stage(folder, children, daemon, door_from(read_profile(folder.profile)), control_ports)
 
 
@@ -190,12 +191,10 @@ def _show_books(judgement: Judgement, payments: list[payment_pb2.Payment], out: 
 
 
 def _verify(folder: Folder, out: Console) -> list[str]:
-    """The store and its hash chain, now that the daemon has stopped."""
-    from gateway.store.verify import verify
-
-    report = verify(folder.data)
-    out.print(f"   causeway verify: {report}", markup=False)
-    return [] if report.clean else ["`causeway verify` found faults in the store"]
+    """The store and its hash chain; the verifier reads beside the running daemon."""
+    report = verified(folder.data)
+    out.print(f"   {report.lines()[0]}", markup=False, soft_wrap=True)
+    return list(report.lines()) if not report.whole else []
 
 
 def _verdict(complaints: list[str], out: Console) -> int:

@@ -99,7 +99,7 @@ country = "CH"
 
 _PROFILE = """\
 # How client commands reach the demo's daemon: export CAUSEWAY_PROFILE={file}
-address = "127.0.0.1:{port}"
+address = "{address}"
 ca = "tls/ca.pem"
 cert = "tls/demo.pem"
 private_key = "tls/demo.key"
@@ -120,6 +120,6 @@ def write_daemon(folder: Folder, bank_ports: dict[str, int]) -> None:
         (folder.banks / f"{bank.name}.toml").write_text(text)
 
 
-def write_profile(folder: Folder, port: int) -> None:
-    """The profile for client commands. `port` is where the daemon listens."""
-    folder.profile.write_text(_PROFILE.format(port=port, file=folder.profile))
+def write_profile(folder: Folder, address: str) -> None:
+    """The profile for client commands. `address` is where the daemon listens (HOST:PORT)."""
+    folder.profile.write_text(_PROFILE.format(address=address, file=folder.profile))
