@@ -18,7 +18,7 @@ from .events import Broken, Event, Opened, PingAcked, Readable, Reset
 from .invoke import Intercept, run_call
 from .limits import ServerLimits
 from .metadata import RequestHead
-from .session import ServerSession
+from .server_session import ServerSession
 from .status import Status, trailers
 from .stream import Stream
 
@@ -49,9 +49,7 @@ class Connection:
         peer_certificate: DER, or None.
     """
 
-    def __init__(
-        self, service: Service, stream: trio.abc.Stream, peer: str, peer_certificate: bytes | None
-    ) -> None:
+    def __init__(self, service: Service, stream: trio.abc.Stream, peer: str, peer_certificate: bytes | None) -> None:
         self.peer = peer
         self.peer_certificate = peer_certificate
         self.session = ServerSession(service.limits, trio.current_time())

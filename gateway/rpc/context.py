@@ -113,9 +113,7 @@ class Context:
         """The message set or aborted with so far."""
         return self._aborted.details if self._aborted is not None else self._details
 
-    async def abort(
-        self, code: grpc.StatusCode, details: str = "", trailing_metadata: Metadata = ()
-    ) -> NoReturn:
+    async def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Metadata = ()) -> NoReturn:
         """End the call with this status: raises AbortError through the handler. OK becomes UNKNOWN, as in grpcio."""
         await self.abort_with_status(Status(code, details, tuple(trailing_metadata)))
 

@@ -94,9 +94,7 @@ async def _only_request(call: Call) -> Any:
         messages += await call.take()
     messages += call.stream.inbox
     if not messages:
-        raise RpcError(
-            grpc.StatusCode.UNIMPLEMENTED, f'"{call.method.path}" requires exactly one request message.'
-        )
+        raise RpcError(grpc.StatusCode.UNIMPLEMENTED, f'"{call.method.path}" requires exactly one request message.')
     if len(messages) > 1:
         raise RpcError(grpc.StatusCode.INTERNAL, "more than one message in a call that takes one")
     return call.decode(messages[0])

@@ -95,9 +95,7 @@ class ServerLimits:
     def __post_init__(self) -> None:
         assert self.frame_bytes >= 16 * KIB, "RFC 9113 section 6.5.2 allows no smaller maximum"
         assert self.max_concurrent_streams >= 1
-        assert self.stream_window_bytes >= 64 * KIB - 1, (
-            "smaller than the protocol's default only costs speed"
-        )
+        assert self.stream_window_bytes >= 64 * KIB - 1, "smaller than the protocol's default only costs speed"
         assert self.connection_window_bytes >= self.stream_window_bytes
         assert self.connection_buffer_bytes >= self.stream_window_bytes + self.max_receive_message_bytes
         assert self.control_backlog_bytes >= self.frame_bytes

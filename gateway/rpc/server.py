@@ -121,9 +121,7 @@ class Server:
 
     async def serve_stream(self, stream: trio.abc.Stream, *, peer: str | None = None) -> None:
         """Serve one connected stream (plaintext, or TLS after its handshake) until it ends, and close it."""
-        connection = Connection(
-            self, stream, peer or _peer(stream), getattr(stream, "peer_certificate", None)
-        )
+        connection = Connection(self, stream, peer or _peer(stream), getattr(stream, "peer_certificate", None))
         self._connections.add(connection)
         try:
             await connection.run()
