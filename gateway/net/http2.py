@@ -114,7 +114,8 @@ class StreamingConnection(H2Connection):
         )
         self.state_machine = _OutlivesGoaway()
         self.local_settings = Settings(client=client_side, initial_values=settings)
-        self.decoder.max_header_list_size = self.local_settings.max_header_list_size or 0
+        if self.local_settings.max_header_list_size is not None:
+            self.decoder.max_header_list_size = self.local_settings.max_header_list_size
         self.max_inbound_frame_size = self.local_settings.max_frame_size
 
     @property

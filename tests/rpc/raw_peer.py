@@ -98,6 +98,13 @@ class RawPeer:
             if not await self.receive():
                 raise EOFError(f"the connection ended before {kind.__name__}: {self.events}")
 
+    async def wait_for_window(self, stream_id: int) -> None:
+        """One more WINDOW_UPDATE for this stream."""
+        seen = self.count(http2.WindowUpdated)[stream_id]
+        while self.count(http2.WindowUpdated)[stream_id] == seen:
+            if not await self.receive():
+                raise EOFError("the connection ended")
+
     async def wait_for_eof(self) -> None:
         while await self.receive():
             pass
