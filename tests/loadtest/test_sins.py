@@ -1,9 +1,11 @@
 """When a sin strikes: conditions, counters, order, and what a wrong sin is told."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from loadtest.bank import sins
 from loadtest.bank.config import SINS_MAX
 from loadtest.bank.sins import KINDS, Sin, UnknownSin, choose, from_json
 
@@ -100,3 +102,10 @@ def test_a_wrong_sin_is_told_what_is_allowed(value: object, complaint: str) -> N
     """Every complaint names the key and what is allowed."""
     with pytest.raises(UnknownSin, match=complaint):
         from_json(value)
+
+
+def test_the_readme_tells_of_every_sin() -> None:
+    """Each kind has its row, with the phases in the order of their defaults."""
+    text = Path(sins.__file__).with_name("README.md").read_text()
+    for kind, about in KINDS.items():
+        assert f"| `{kind}` | {', '.join(about.when)} |" in text
