@@ -8,6 +8,7 @@ from lxml import etree
 
 from loadtest.bank import Sin
 from loadtest.bank.config import BODY_BYTES_MAX, REPORTS_PER_ANSWER_MAX
+from loadtest.bank.sins import Says
 from tests.loadtest.conftest import Open, Opener
 from tests.loadtest.messages import CREDITOR, DEBTOR, message, single, transfer
 from tests.loadtest.raw_client import Stream
@@ -216,7 +217,7 @@ async def test_a_lie_about_the_reference(open_bank: Opener) -> None:
 
 
 @pytest.mark.parametrize(("says", "code", "said"), [("NOTFOUND", 404, None), ("RJCT", 200, "RJCT MS03")])
-async def test_a_lie_in_an_inquiry(open_bank: Opener, says: str, code: int, said: str | None) -> None:
+async def test_a_lie_in_an_inquiry(open_bank: Opener, says: Says, code: int, said: str | None) -> None:
     """An inquiry may be answered with a lie while the booking stands."""
     here = await open_bank()
     here.bank.sins.append(Sin("lie", operation="status", says=says))
