@@ -269,8 +269,9 @@ class Store(Protocol):
     async def last_sequence(self) -> int: ...
 
     async def cursor(self, bank: str) -> str: ...
-    async def set_cursor(self, bank: str, cursor: str) -> None:
-        """Durable before it returns; set after the outcomes that came with it are durable."""
+    async def set_cursor(self, bank: str, cursor: str, kept: Sequence[bytes] = ()) -> None:
+        """Durable before it returns; set after the outcomes that came with it are durable. `kept` are documents that
+        nobody could read: they are kept as evidence in the same commit, so that moving on loses nothing."""
         ...
 
     def on_commit(self, told: "CommitListener") -> None:

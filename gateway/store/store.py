@@ -142,11 +142,13 @@ class LmdbStore:
             stepped += await self._write_patiently(partial(_take_all, part, now_ns), part)
         return stepped
 
-    async def set_cursor(self, bank: str, cursor: str) -> None:
+    async def set_cursor(self, bank: str, cursor: str, kept: Sequence[bytes] = ()) -> None:
         """Waits for room as `take` does."""
 
         def fill(batch: Batch) -> list[None]:
             batch.set_cursor(bank, cursor)
+            for document in kept:
+                batch.keep(document)
             return []
 
         await self._write_patiently(fill, (cursor,))

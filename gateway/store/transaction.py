@@ -142,12 +142,16 @@ class Batch:
         return moved
 
     def _kept(self, happening: Happening) -> Happening:
-        """Stores the bank's bytes, once for all payments that rest on them, and cuts them to the bound."""
-        body = records.bounded_evidence(happening.evidence)
+        return replace(happening, evidence=self.keep(happening.evidence))
+
+    def keep(self, evidence: bytes) -> bytes:
+        """Stores a bank's bytes under their SHA-256, once for all that rests on them, and returns them as kept: cut
+        to the bound."""
+        body = records.bounded_evidence(evidence)
         key = hashlib.sha256(body).digest()
-        sealed = records.seal_evidence(key, body, len(happening.evidence))
+        sealed = records.seal_evidence(key, body, len(evidence))
         self._txn.put(key, sealed, overwrite=False, db=self._db[layout.EVIDENCE])
-        return replace(happening, evidence=body)
+        return body
 
     def _log(self, payment: Payment, before: State, happening: Happening) -> None:
         self._sequence += 1

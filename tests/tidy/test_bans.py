@@ -39,7 +39,7 @@ BANS = (
 
 
 def dotted(node: ast.AST) -> str:
-    """`a.b.c` of an attribute or name, else "". """
+    """`a.b.c` of an attribute or name, else ""."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute) and (head := dotted(node.value)):
@@ -159,7 +159,9 @@ def _documents() -> list[Path]:
 def test_the_bans_bite(tmp_path: Path) -> None:
     """The checks above would find what they are for: an alias, an attribute, a real sleep."""
     file = tmp_path / "sample.py"
-    file.write_text("from unittest import mock as m\nimport time as t\nt.sleep(1)\nimport trio\nawait_ = trio.sleep(1)\n")
+    file.write_text(
+        "from unittest import mock as m\nimport time as t\nt.sleep(1)\nimport trio\nawait_ = trio.sleep(1)\n"
+    )
     names = {name for _, name in uses(_tree(file))}
     assert {"unittest.mock", "time.sleep"} <= names
     assert list(real_sleeps(file)) == [5]
