@@ -123,6 +123,15 @@ class StreamingConnection(H2Connection):
         """How many bytes wait for `data_to_send`."""
         return len(self._data_to_send)
 
+    @property
+    def awaited_frame_bytes(self) -> int:
+        """The announced length of a frame that is not here yet; 0 if there is none.
+
+        h2 looks at the length only once the whole frame has arrived: the owner must not let it collect 16 MiB.
+        """
+        head = self.incoming_buffer._data[:3]
+        return int.from_bytes(head, "big") if len(head) == 3 else 0
+
     def clear_outbound_data_buffer(self) -> None:
         """Keeps the buffer: h2 calls this on GOAWAY, when data of earlier streams may still wait in it."""
 

@@ -89,6 +89,8 @@ class Session(ABC, Generic[S]):
             # h2 and hpack are fed by strangers; a slip of theirs must cost this connection only.
             log.exception("HTTP/2 input that could not be handled")
             self.fail("unreadable input", http2.ErrorCodes.INTERNAL_ERROR)
+        if self._connection.awaited_frame_bytes > self.limits.frame_bytes:
+            self.fail("frame too large", http2.ErrorCodes.FRAME_SIZE_ERROR)
         if self._connection.unsent_bytes > self.limits.control_backlog_bytes:
             self.failed = "the peer does not read what it asks for"
         events, self._events = self._events, []

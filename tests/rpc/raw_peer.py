@@ -83,8 +83,11 @@ class RawPeer:
             self.events.append(event)
             if isinstance(event, http2.DataReceived) and self.acknowledge:
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-        if not self.eof and self.acknowledge:
-            await self.flush()
+        if self.acknowledge:
+            try:
+                await self.flush()
+            except trio.BrokenResourceError:
+                pass  # the server has closed; what it said before is still to be read
         return True
 
     async def wait_for(self, kind: type[http2.Event], stream_id: int | None = None) -> http2.Event:
