@@ -84,8 +84,8 @@ class Stubs:
     """The stock stubs of one channel."""
 
     def __init__(self, channel: grpc.Channel) -> None:
-        self.payments = payment_service_pb2_grpc.PaymentServiceStub(channel)  # type: ignore[no-untyped-call]
-        self.banks = bank_service_pb2_grpc.BankServiceStub(channel)  # type: ignore[no-untyped-call]
+        self.payments = payment_service_pb2_grpc.PaymentServiceStub(channel)
+        self.banks = bank_service_pb2_grpc.BankServiceStub(channel)
 
 
 @contextmanager

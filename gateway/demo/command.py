@@ -24,11 +24,11 @@ from gateway.cli.refusal import from_call
 from gateway.cli.tables import console
 from gateway.cli.traceparent import new_traceparent, trace_id
 from gateway.demo import instructions, settings, trace
-from gateway.demo.certificates import make_certificates
 from gateway.demo.children import Child, Children
 from gateway.demo.folder import Folder, lay
 from gateway.demo.lives import Lives, Scene
 from gateway.demo.oracle import Judgement, control, judge
+from gateway.devca import DevCa
 
 CALL_S_MAX = 20.0
 SETTLE_S_MAX = 90.0  # the slowest life, a lost reply, takes about 5 s; a busy machine takes its time
@@ -83,7 +83,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 def set_stage(folder: Folder, children: Children, out: Console) -> Stage:
     """Certificates, configuration, two banks and the daemon, each when the one before it is ready."""
-    make_certificates(folder.tls)
+    _make_certificates(folder.tls)
     out.print("1  a certificate authority for this demo, and certificates for everybody (mutual TLS everywhere)")
     ports, control_ports = {}, {}
     for bank in settings.BANKS:
@@ -236,6 +236,15 @@ def _serve_on(children: Children) -> int:
 
 
 # ---- small things
+
+
+def _make_certificates(folder: Path) -> None:
+    """One authority that everybody trusts, and an identity for each who speaks."""
+    ca = DevCa.open_or_create(folder)
+    for server in ("causeway", *(bank.name for bank in settings.BANKS)):
+        ca.server(server)
+    ca.client("demo", settings.CLIENT_URI)
+    ca.client("bank-client", settings.DAEMON_URI)
 
 
 def _bank_words(folder: Folder, bank: settings.DemoBank) -> list[str]:

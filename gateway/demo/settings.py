@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from gateway.demo.folder import Folder
 from gateway.demo.instructions import ALPENBANK_ACCOUNT, NORTHBANK_ACCOUNT
 
+CLIENT_URI = "spiffe://causeway.example/demo"
+"""The demo's client, in its certificate and among the daemon's principals."""
+DAEMON_URI = "spiffe://causeway.example/daemon"
+"""The daemon towards the banks."""
+
 
 @dataclass(frozen=True, slots=True)
 class DemoBank:
@@ -52,7 +57,7 @@ client_ca_file = "tls/ca.pem"
 
 [principals.demo]
 tenant = "demo"
-certificates = ["cn:demo"]
+certificates = ["{client_uri}"]
 
 [telemetry]
 traces = "file:spans.jsonl"
@@ -108,7 +113,7 @@ private_key = "tls/demo.key"
 
 def write_daemon(folder: Folder, bank_ports: dict[str, int]) -> None:
     """causeway.toml and the bank profiles. `bank_ports` is where each simulated bank listens."""
-    folder.config.write_text(_CAUSEWAY.format(port=0))
+    folder.config.write_text(_CAUSEWAY.format(port=0, client_uri=f"uri:{CLIENT_URI}"))
     for bank in BANKS:
         text = _BANK.format(
             display_name=bank.display_name,
