@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,6 +43,7 @@ def listen() -> Iterator[Listen]:
     """listen(**telemetry settings) → Heard; console spans of every trace unless told otherwise."""
     root = logging.getLogger()
     before = (list(root.handlers), root.level, logging.raiseExceptions)
+    hooks = (sys.excepthook, threading.excepthook)
     heard: list[Heard] = []
 
     def listen(**settings: Any) -> Heard:
@@ -53,6 +55,7 @@ def listen() -> Iterator[Listen]:
         one.telemetry.shutdown()
     root.handlers[:], logging.raiseExceptions = before[0], before[2]
     root.setLevel(before[1])
+    sys.excepthook, threading.excepthook = hooks
 
 
 class Collector:
