@@ -65,6 +65,7 @@ def _last_place(text: str) -> str:
 
 
 def checked(model: type[S], path: Path, raw: dict[str, Any], problems: list[str]) -> S | None:
+    """`raw`, as read from `path`, as a `model`; None where it is none, and then `problems` says why."""
     if not raw and problems:
         return None
     try:

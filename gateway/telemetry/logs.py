@@ -25,6 +25,7 @@ from typing import Any, Final, TextIO
 from gateway.config import TelemetrySettings
 from gateway.core.reasons import Reason
 from gateway.telemetry import names
+from gateway.telemetry.log_writer import QueuedHandler
 from gateway.telemetry.trail import open_place
 
 FRAMES_MAX: Final = 30
@@ -51,12 +52,14 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 def install(settings: TelemetrySettings, stream: TextIO) -> logging.Handler:
-    """Makes `stream` the only place the log goes to. Returns the handler, for removal."""
-    handler = logging.StreamHandler(stream)
+    """Makes `stream` the only place the log goes to, by a thread of its own. Returns the handler, to be flushed."""
+    handler = QueuedHandler(stream)
     handler.setFormatter(JsonLines() if settings.logs == "json" else Lines())
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
+        if isinstance(old, QueuedHandler):
+            old.close()
     root.addHandler(handler)
     root.setLevel(settings.log_level.upper())
     # logging prints what goes wrong inside itself, with the record's arguments, past every rule above.

@@ -29,9 +29,14 @@ class Heard:
         assert self.telemetry.flush(5)
         return [said for said in map(json.loads, self.out.getvalue().splitlines()) if "span_id" in said]
 
+    def text(self) -> str:
+        """The log as it is."""
+        logging.getLogger().handlers[-1].flush()
+        return self.err.getvalue()
+
     def logged(self, by: str = "gateway.test") -> list[dict[str, Any]]:
         """Records of one logger: exporters of earlier tests may still be complaining."""
-        records = [json.loads(text) for text in self.err.getvalue().splitlines()]
+        records = [json.loads(text) for text in self.text().splitlines()]
         return [record for record in records if record["logger"] == by]
 
 

@@ -95,8 +95,8 @@ def test_exception_is_told_by_class_and_place_only(listen: Listen) -> None:
     assert [error["type"] for error in said["error"]] == ["LookupError", "ValueError"]
     assert said["error"][0]["at"][0].startswith("tests/telemetry/test_logs.py:")
     assert "test_exception_is_told_by_class_and_place_only" in said["error"][0]["at"][0]
-    assert IBAN not in heard.err.getvalue()
-    assert "Vogelsang" not in heard.err.getvalue()
+    assert IBAN not in heard.text()
+    assert "Vogelsang" not in heard.text()
 
 
 def test_exception_tells_its_reason_from_a_closed_list(listen: Listen) -> None:
@@ -114,7 +114,7 @@ def test_exception_tells_its_reason_from_a_closed_list(listen: Listen) -> None:
         ("NotSent", "CONNECT_FAILED"),
         ("FileNotFoundError", "ENOENT"),
     ]
-    assert "Vogelsang" not in heard.err.getvalue()
+    assert "Vogelsang" not in heard.text()
 
 
 def test_what_nobody_caught_is_told_like_the_rest() -> None:
@@ -170,7 +170,7 @@ def test_text_form_is_for_people(listen: Listen) -> None:
         raise ValueError(IBAN)
     except ValueError:
         logger.debug("failed", exc_info=True, extra={"bank": "northbank"})
-    first, *rest = heard.err.getvalue().splitlines()
+    first, *rest = heard.text().splitlines()
     assert first.endswith(" debug   gateway.test: failed bank=northbank")
     assert rest[0] == "  ValueError"
     assert rest[1].startswith("    at tests/telemetry/test_logs.py:")
