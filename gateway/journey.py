@@ -12,8 +12,11 @@ import hashlib
 import logging
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+
+import trio
 
 from gateway import limits
 from gateway.config import BankProfile
@@ -24,7 +27,6 @@ from gateway.core.happenings import Happening
 from gateway.core.outcome import Outcome
 from gateway.core.payment import (
     Attempt,
-    Instruction,
     Payment,
     Principal,
     message_reference,
@@ -35,6 +37,7 @@ from gateway.core.ports import (
     Admission,
     Admitted,
     Link,
+    Span,
     Step,
     Stepped,
     Store,
@@ -46,6 +49,8 @@ from gateway.core.ports import (
 )
 from gateway.core.reasons import Reason
 from gateway.core.states import State
+from gateway.intake.bank import BankBook
+from gateway.intake.draft import Draft
 from gateway.intake.prepare import Prepared, prepare
 from gateway.telemetry import names
 
@@ -77,6 +82,11 @@ class House:
     """Random bytes for payment ids (os.urandom; a seeded source in simulations)."""
     dice: random.Random = field(default_factory=random.Random)
     """Spreads retries; never anything that matters to safety."""
+    book: BankBook = field(init=False)
+    """The same banks, as intake looks them up."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "book", BankBook(bank.profile for bank in self.banks.values()))
 
 
 Refusal = InvalidInstruction | BankUnknown | KeyReused
@@ -84,7 +94,7 @@ Refusal = InvalidInstruction | BankUnknown | KeyReused
 
 
 async def accept(
-    house: House, principal: Principal, drafts: Sequence[Instruction], traceparent: str
+    house: House, principal: Principal, drafts: Sequence[Draft], traceparent: str
 ) -> list[Admitted | Refusal]:
     """Admits each instruction exactly once; the answers come in the order of the drafts, after their commit.
 
@@ -93,12 +103,11 @@ async def accept(
     """
     now_ns = house.clock.now_ns()
     today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
-    profiles = {name: bank.profile for name, bank in house.banks.items()}
     answers: list[Admitted | Refusal | None] = [None] * len(drafts)
     admissions: list[tuple[int, Admission]] = []
     with house.trail.span(names.ADMIT, parent=traceparent, batch=len(drafts)) as span:
         for place, draft in enumerate(drafts):
-            prepared = prepare(draft, today=today, banks=profiles)
+            prepared = prepare(draft, today=today, banks=house.book)
             if prepared.refusal is None:
                 payment = _admissible(house, principal, prepared, now_ns, span.traceparent or traceparent)
                 admissions.append((place, Admission(payment, (happenings.cleared(),))))
@@ -136,16 +145,18 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
         return answered
 
 
-async def _exchange(
-    house: House, bank: Bank, submission: Submission, request: WireRequest
-) -> tuple[list[Step], bool]:
+async def _exchange(house: House, bank: Bank, submission: Submission, request: WireRequest) -> tuple[list[Step], bool]:
     """Sends, waits, and says for each payment what happened (law 4). The bool: whether the bank answered."""
     answer: WireAnswer | None = None
+    began_s = trio.current_time()
     try:
         answer = await bank.link.exchange(request, timeout_s=bank.profile.lane.request_timeout_s)
-        return _answered(house, bank, submission, bank.adapter.read(submission, answer), answer), True
+        steps = _answered(house, bank, submission, bank.adapter.read(submission, answer), answer)
+        _observe(house, bank, began_s, "answered")
+        return steps, True
     except NotSent as error:
         reason = error.reason
+        _observe(house, bank, began_s, "not_sent", reason)
         return _each(submission, lambda payment: _try_again(house, bank, payment, reason)), False
     except MaybeSent as error:
         reason, body = error.reason, b""
@@ -156,6 +167,7 @@ async def _exchange(
         # A fault of ours after bytes may have left. Law 4: everything that is no proof is doubt.
         logger.exception("delivery failed unexpectedly", extra={"bank": bank.name})
         reason, body = Reason.REPLY_LOST, answer.body if answer else b""
+    _observe(house, bank, began_s, "maybe_sent", reason)
     answered = reason is Reason.REPLY_UNREADABLE
     return _each(submission, lambda _: doubt(house, bank, reason, body)), answered
 
@@ -168,7 +180,9 @@ def doubt(house: House, bank: Bank, reason: Reason, evidence: bytes = b"") -> Ha
 
 
 def follow_at_ns(house: House, bank: Bank) -> int:
-    """When to ask about an ACCEPTED payment that no report has settled by then."""
+    """When to ask about an ACCEPTED payment that no report has settled by then; 0 = never."""
+    if bank.profile.inquiry.follow_max == 0:
+        return 0
     return house.clock.now_ns() + int(bank.profile.inquiry.follow_after_s * 1e9)
 
 
@@ -221,7 +235,7 @@ def execution_date(payment: Payment, today: date) -> date:
     return max(payment.instruction.requested_execution_date or today, today)
 
 
-def _send_span(house: House, bank: Bank, payments: Sequence[Payment]):  # type: ignore[no-untyped-def]
+def _send_span(house: House, bank: Bank, payments: Sequence[Payment]) -> AbstractContextManager[Span]:
     """One payment: a child of its own trace. Several: a trace of the message, linked to each of theirs."""
     if len(payments) == 1:
         only = payments[0]
@@ -301,6 +315,12 @@ async def _uncomposable(house: House, bank: Bank, payments: Sequence[Payment]) -
     for stepped in await house.store.take([refused]):
         _tell(house, bank, stepped)
     return True
+
+
+def _observe(house: House, bank: Bank, began_s: float, result: str, reason: Reason | None = None) -> None:
+    why = {"reason": reason.value} if reason else {}
+    seconds = trio.current_time() - began_s
+    house.trail.observe(names.EXCHANGE_S, seconds, bank=bank.name, result=result, **why)
 
 
 def _tries(payment: Payment) -> int:

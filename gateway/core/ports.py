@@ -223,7 +223,8 @@ class Store(Protocol):
     """Small and batch-shaped, so that LMDB and a PostgreSQL-wire cluster both fit.
 
     Every write returns after its commit is durable. Many callers' writes share one commit. Raises StoreFailed when
-    nobody can know whether a batch is durable, Overloaded when the queue to the writer is full.
+    nobody can know whether a batch is durable. `admit` raises Overloaded when the queue to the writer or the store is
+    full; `take` and `set_cursor` wait for room, because what a bank said must be written down.
     """
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]: ...
@@ -251,8 +252,8 @@ class Store(Protocol):
         """IN_DOUBT and ACCEPTED payments whose inquiry is due, oldest first."""
         ...
 
-    async def next_inquiry_ns(self, bank: str, after_ns: int) -> int:
-        """When the bank's next inquiry becomes due, later than `after_ns`; 0 = none does."""
+    async def next_inquiry_ns(self, bank: str) -> int:
+        """When the bank's next inquiry becomes due (it may be overdue); 0 = none is planned."""
         ...
 
     async def in_state(self, state: State, *, after: bytes = b"", limit: int) -> list[Payment]:

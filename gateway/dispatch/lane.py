@@ -36,6 +36,7 @@ class Lane:
         self._house = house
         self._bank = bank
         self._wake = trio.Event()
+        self._ended = trio.Event()
         self._stopping = False
         self._under_way: set[bytes] = set()
         self._messages = 0
@@ -46,24 +47,27 @@ class Lane:
     def breaker(self) -> Breaker:
         return self._breaker.now(trio.current_time())
 
-    @property
-    def idle(self) -> bool:
-        return not self._under_way
-
     def stop(self) -> None:
         """Takes nothing more; what is under way goes on."""
         self._stopping = True
         self._wake.set()
 
+    async def drained(self) -> None:
+        """Returns when the lane was stopped and nothing is under way any more."""
+        await self._ended.wait()
+
     async def run(self) -> None:
-        async with trio.open_nursery() as nursery:
-            while not self._stopping:
-                wake = self._wake = trio.Event()
-                for group in await self._next_messages():
-                    self._begin(group)
-                    nursery.start_soon(self._deliver, group)
-                with trio.move_on_after(await self._patience_s()):
-                    await wake.wait()
+        try:
+            async with trio.open_nursery() as nursery:
+                while not self._stopping:
+                    wake = self._wake = trio.Event()
+                    for group in await self._next_messages():
+                        self._begin(group)
+                        nursery.start_soon(self._deliver, group)
+                    with trio.move_on_after(await self._patience_s()):
+                        await wake.wait()
+        finally:
+            self._ended.set()
 
     def _told(self, facts: Sequence[Fact]) -> None:
         name = self._bank.name

@@ -63,7 +63,7 @@ class Inquiries:
             self._wake = trio.Event()  # new doubts must not cut the wait for a bank that is away
             return backoff_s(self._failures, policy.first_after_s, policy.again_after_s, self._house.dice.random())
         now_ns = self._house.clock.now_ns()
-        next_ns = await self._house.store.next_inquiry_ns(self._bank.name, after_ns=0)
+        next_ns = await self._house.store.next_inquiry_ns(self._bank.name)
         return min(max(0.0, (next_ns - now_ns) / 1e9), IDLE_S_MAX) if next_ns else IDLE_S_MAX
 
     async def _ask_in_pace(self, payment: Payment) -> None:
