@@ -1,4 +1,4 @@
-"""The demo's stage for tests: two simulated banks and a daemon as real processes, which a test may kill and start again."""
+"""The demo's stage for tests: two simulated banks and a daemon, real processes that a test may kill and restart."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
