@@ -83,21 +83,33 @@ def run(chosen: argparse.Namespace) -> int:
 
 def set_stage(folder: Folder, children: Children, out: Console) -> Stage:
     """Certificates, configuration, two banks and the daemon, each when the one before it is ready."""
-    _make_certificates(folder.tls)
     out.print("1  a certificate authority for this demo, and certificates for everybody (mutual TLS everywhere)")
-    ports, control_ports = {}, {}
+    ports = start_banks(folder, children)
+    for bank in settings.BANKS:
+        where = f"127.0.0.1:{ports[bank.name][0]}"
+        out.print(f"2  bank [bold]{bank.name}[/] ({bank.display_name}) on {where}, with its own ledger")
+    settings.write_daemon(folder, {bank: port for bank, (port, _) in ports.items()})
+    daemon = start_daemon(folder, children)
+    door = door_from(read_profile(folder.profile))
+    out.print(f"3  the daemon on {door.address}; its store is in {folder.data}")
+    return Stage(folder, children, daemon, door, {bank: control_port for bank, (_, control_port) in ports.items()})
+
+
+def start_banks(folder: Folder, children: Children) -> dict[str, tuple[int, int]]:
+    """Certificates, then the simulated banks. Bank → (its port, its control port)."""
+    _make_certificates(folder.tls)
+    ports = {}
     for bank in settings.BANKS:
         ready = children.start(bank.name, _bank_words(folder, bank), folder.log(bank.name)).ready
-        ports[bank.name], control_ports[bank.name] = int(ready["port"]), int(ready["control_port"])
-        out.print(
-            f"2  bank [bold]{bank.name}[/] ({bank.display_name}) on 127.0.0.1:{ports[bank.name]}, with its own ledger"
-        )
-    settings.write_daemon(folder, ports)
+        ports[bank.name] = (int(ready["port"]), int(ready["control_port"]))
+    return ports
+
+
+def start_daemon(folder: Folder, children: Children) -> Child:
+    """The daemon on the folder's configuration; where it listens goes into the profile for clients."""
     daemon = children.start("causeway", ["serve", "--config", str(folder.config)], folder.log("causeway"))
-    address = str(daemon.ready["listening"]["tls"])
-    settings.write_profile(folder, address)
-    out.print(f"3  the daemon on {address}; its store is in {folder.data}")
-    return Stage(folder, children, daemon, door_from(read_profile(folder.profile)), control_ports)
+    settings.write_profile(folder, str(daemon.ready["listening"]["tls"]))
+    return daemon
 
 
 def pay(stage: Stage, stubs: Stubs, out: Console) -> Admitted:
