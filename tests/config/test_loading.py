@@ -240,5 +240,5 @@ def test_check_tells_who_may_come_in_and_whom_we_pay(write: Write, tmp_path: Pat
     assert lines[0].startswith("listener tls 127.0.0.1:7443, clients signed by ")
     assert lines[1] == "listener plaintext 127.0.0.1:7081, acts as erp"
     assert lines[2] == "principal erp, tenant treasury, certificates uri:spiffe://example.org/erp"
-    assert lines[3] == "bank northbank (Northbank AG), iso20022 at 127.0.0.1:8443, 1 accounts, rails NORMAL"
+    assert lines[3] == "bank northbank (Northbank AG), iso20022 at 127.0.0.1:8443, accounts: 1, rails NORMAL"
     assert lines[4].startswith("warning: every user may read the private key ")
