@@ -123,6 +123,12 @@ def test_plaintext_listener_acts_as_a_known_principal(write: Write) -> None:
     assert line.endswith("listen.plaintext.principal: must be one of the principals: erp")
 
 
+def test_listeners_have_ports_of_their_own(write: Write) -> None:
+    """Two listeners on one port would fail at the second bind; it is told before the first."""
+    (line,) = refusal(write(MAIN + '[listen.plaintext]\nport = 7443\nprincipal = "erp"\n'))
+    assert line.endswith("listen.plaintext.port: must not be the port of listen.tls (7443)")
+
+
 def test_one_certificate_is_one_principal(write: Write) -> None:
     """A certificate that two principals claim would make authentication a matter of order."""
     (line,) = refusal(write(MAIN + '[principals.crm]\ntenant="crm"\ncertificates=["uri:spiffe://example.org/erp"]\n'))
