@@ -34,6 +34,8 @@ from gateway.core.states import Kind, State
 
 ENVELOPE_VERSION: Final = 1
 HASH_BYTES: Final = 32
+NEW_RECORD_BYTES_MAX: Final = limits.RECORD_BYTES_MAX // 2
+"""A new payment's record; the other half is for its life: attempts (life.ATTEMPTS_KEPT), holds, the bank's words."""
 
 _ENVELOPE = struct.Struct(">BII")
 _REASONS: Final[dict[str, Reason | None]] = {"": None, **{reason.value: reason for reason in Reason}}

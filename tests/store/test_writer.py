@@ -17,6 +17,7 @@ from gateway.core.payment import Payment
 from gateway.core.ports import Admission, Step
 from gateway.core.reasons import Reason
 from gateway.core.states import State
+from gateway.store.records import NEW_RECORD_BYTES_MAX
 from gateway.store.store import LmdbStore
 from gateway.store.verify import verify
 from gateway.store.writer import ADMISSIONS_QUEUE_SHARE
@@ -268,6 +269,15 @@ async def test_one_callers_defect_is_its_own(tmp_path: Path) -> None:
         assert (await store.counts("northbank")).queued == 10
         assert await store.by_key("acme", "order-20") is None
     assert verify(tmp_path).whole
+
+
+async def test_a_record_above_its_bound_is_refused(tmp_path: Path) -> None:
+    """An instruction that intake should never have let through fails alone and leaves nothing."""
+    async with a_store(tmp_path) as store:
+        with pytest.raises(ValueError, match="bytes"):
+            await store.admit([queued("order-1", remittance="x" * NEW_RECORD_BYTES_MAX)])
+        [answer] = await store.admit([queued("order-1")])
+        assert not answer.replay
 
 
 async def test_a_listeners_defect_stops_nobody(tmp_path: Path) -> None:
