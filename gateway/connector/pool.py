@@ -102,9 +102,7 @@ class Pool:
             if session.draining:
                 self._waiting.extendleft(reversed(session.give_back()))
         while self._waiting:
-            session = min(
-                (each for each in self._sessions if each.room > 0), key=lambda each: each.load, default=None
-            )
+            session = min((each for each in self._sessions if each.room > 0), key=lambda each: each.load, default=None)
             if session is None:
                 break
             session.take(self._waiting.popleft())
