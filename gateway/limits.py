@@ -18,7 +18,6 @@ EXECUTION_DATE_DAYS_AHEAD_MAX: Final = 365  # banks keep warehoused payments for
 # ---- store
 COMMIT_PAYMENTS_MAX: Final = 1024  # writes of one commit: 259,000/s already at 1,000 (design.md section 4)
 WRITER_QUEUE_MAX: Final = 16_384  # writes waiting for the writer; above: Overloaded, about 0.1 s of work
-WRITER_RESERVE: Final = 4_096  # places beyond that for what banks said: a flood of new instructions must not starve it
 RECORD_BYTES_MAX: Final = 64 * 1024
 EVIDENCE_BYTES_MAX: Final = 64 * 1024  # a bank's answer kept with a fact; longer ones are cut, and say so
 READ_TXN_S_MAX: Final = 1.0  # a reader that lives longer pins pages and the file grows
@@ -43,7 +42,7 @@ COLLECT_PAGES_MAX: Final = 50  # mailbox pages one visit may fetch before it let
 DRAIN_S_MAX: Final = 20.0  # below the 30 s that orchestrators grant by default
 STORE_FAILED_EXIT_S_MAX: Final = 1.0
 
-assert COMMIT_PAYMENTS_MAX <= WRITER_RESERVE <= WRITER_QUEUE_MAX
+assert COMMIT_PAYMENTS_MAX <= WRITER_QUEUE_MAX // 4
 assert PAGE_SIZE_DEFAULT <= PAGE_SIZE_MAX <= PAGE_SCAN_MAX
 assert EVIDENCE_BYTES_MAX <= RECORD_BYTES_MAX
 assert INSTRUCTION_BYTES_MAX < RECORD_BYTES_MAX

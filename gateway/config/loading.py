@@ -125,7 +125,7 @@ def _principal_lines(config: Config) -> list[str]:
 def _bank_lines(config: Config) -> list[str]:
     return [
         f"bank {bank.name} ({bank.display_name}), {bank.protocol} at {bank.connection.host}:{bank.connection.port}, "
-        f"{len(bank.accounts)} accounts, rails {', '.join(bank.rails)}{'' if bank.enabled else ', not enabled'}"
+        f"accounts: {len(bank.accounts)}, rails {', '.join(bank.rails)}{'' if bank.enabled else ', not enabled'}"
         for bank in config.banks.values()
     ]
 

@@ -296,7 +296,7 @@ class LmdbStore:
         if where in self._corrupt or len(self._corrupt) >= CORRUPT_NOTED_MAX:
             return
         self._corrupt[where] = corrupt
-        logger.error("corrupt record", extra={"mapping": corrupt.mapping, "key": corrupt.key.hex()})
+        logger.error("corrupt record", extra={"mapping": corrupt.mapping})
 
 
 def _check(admission: Admission) -> None:

@@ -41,8 +41,11 @@ class Batch:
         self._counts: Counter[tuple[str, State]] = Counter()
 
     def admit(self, admission: Admission, now_ns: int) -> Admitted:
-        """Law 2: the look-up and the payment are one transaction. Raises CorruptRecord where the key's payment cannot
-        be read, ValueError where the id is taken, IllegalStep; the transaction must then be aborted."""
+        """Law 2: the look-up and the payment are one transaction.
+
+        Raises CorruptRecord where the key's payment cannot be read, ValueError where the id is taken (or, from
+        `finish`, where the record is too large), IllegalStep; the transaction must then be aborted.
+        """
         payment = admission.payment
         key = layout.key_key(payment.tenant, payment.instruction.idempotency_key)
         keys = self._db[layout.KEY2PAYMENT]
@@ -166,7 +169,10 @@ class Batch:
 
     def _write(self, was: Payment | None, payment: Payment) -> None:
         put, db = self._txn.put, self._db
-        put(payment.id, records.seal_payment(payment), db=db[layout.PAYMENT2RECORD])
+        sealed = records.seal_payment(payment)
+        if was is None and len(sealed) > records.NEW_RECORD_BYTES_MAX:
+            raise ValueError(f"a record of {len(sealed)} bytes, new ones have at most {records.NEW_RECORD_BYTES_MAX}")
+        put(payment.id, sealed, db=db[layout.PAYMENT2RECORD])
         entries = layout.moving(payment)
         self._counts[payment.instruction.bank, payment.state] += 1
         if was is None:

@@ -47,6 +47,8 @@ class BankConfig:
     dedupe: bool = False
     max_amount: Decimal = Decimal("999999999.99")
     log_json: bool = False
+    connections_max: int = CONNECTIONS_MAX
+    exchanges_max: int = EXCHANGES_MAX
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name) <= 20:

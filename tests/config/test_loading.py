@@ -123,6 +123,12 @@ def test_plaintext_listener_acts_as_a_known_principal(write: Write) -> None:
     assert line.endswith("listen.plaintext.principal: must be one of the principals: erp")
 
 
+def test_listeners_have_ports_of_their_own(write: Write) -> None:
+    """Two listeners on one port would fail at the second bind; it is told before the first."""
+    (line,) = refusal(write(MAIN + '[listen.plaintext]\nport = 7443\nprincipal = "erp"\n'))
+    assert line.endswith("listen.plaintext.port: must not be the port of listen.tls (7443)")
+
+
 def test_one_certificate_is_one_principal(write: Write) -> None:
     """A certificate that two principals claim would make authentication a matter of order."""
     (line,) = refusal(write(MAIN + '[principals.crm]\ntenant="crm"\ncertificates=["uri:spiffe://example.org/erp"]\n'))
@@ -240,5 +246,5 @@ def test_check_tells_who_may_come_in_and_whom_we_pay(write: Write, tmp_path: Pat
     assert lines[0].startswith("listener tls 127.0.0.1:7443, clients signed by ")
     assert lines[1] == "listener plaintext 127.0.0.1:7081, acts as erp"
     assert lines[2] == "principal erp, tenant treasury, certificates uri:spiffe://example.org/erp"
-    assert lines[3] == "bank northbank (Northbank AG), iso20022 at 127.0.0.1:8443, 1 accounts, rails NORMAL"
+    assert lines[3] == "bank northbank (Northbank AG), iso20022 at 127.0.0.1:8443, accounts: 1, rails NORMAL"
     assert lines[4].startswith("warning: every user may read the private key ")

@@ -212,7 +212,7 @@ class MemoryStore:
 
     async def facts(self, after: int, limit: int) -> list[Fact]:
         await trio.lowlevel.checkpoint()
-        return self._facts[after : after + limit]
+        return self._facts[after : after + min(limit, limits.PAGE_SCAN_MAX)]
 
     async def facts_of(self, payment_id: bytes, limit: int) -> list[Fact]:
         await trio.lowlevel.checkpoint()

@@ -79,9 +79,7 @@ async def test_what_is_not_grpc(
         {"te": None},
     ],
 )
-async def test_what_is_grpc_too(
-    changes: dict[str, bytes | None], autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_what_is_grpc_too(changes: dict[str, bytes | None], autojump_clock: trio.testing.MockClock) -> None:
     """Other spellings of the content-type, and a missing te, are served."""
     async with raw_peer(server()) as peer:
         stream_id = await peer.request(headers(**changes), frame(b"x"))

@@ -12,7 +12,7 @@ from gateway.core.states import State
 from gateway.store import layout
 from gateway.store.records import CorruptRecord
 from gateway.store.recover import recover
-from gateway.store.store import LmdbStore
+from gateway.store.store import CORRUPT_NOTED_MAX, LmdbStore
 from tests.fakes.admissions import mark, queued
 from tests.fakes.clock import START_NS, FakeClock
 from tests.store.damage import damaging
@@ -44,6 +44,20 @@ async def test_a_corrupt_payment_is_never_due(tmp_path: Path) -> None:
         await store.take([Step(payment.id, happening=mark(payment)) for payment in good])
         assert await store.due("northbank", START_NS, 10) == []
         assert await store.next_due_ns("northbank", 0) == 0
+
+
+async def test_findings_are_noted_once_and_bounded(tmp_path: Path) -> None:
+    """A disk that loses everything fills neither the memory nor the log with it."""
+    count = CORRUPT_NOTED_MAX + 5
+    async with a_store(tmp_path) as store:
+        payments = [answer.payment for answer in await store.admit([queued(f"order-{n}") for n in range(count)])]
+    with damaging(tmp_path) as damage:
+        for payment in payments:
+            damage.put(layout.PAYMENT2RECORD, payment.id, b"")
+    async with a_store(tmp_path) as store:
+        for _ in range(2):
+            assert await store.due("northbank", START_NS, 10) == []
+        assert len(store.corrupt) == CORRUPT_NOTED_MAX
 
 
 async def test_a_corrupt_payment_cannot_be_marked(tmp_path: Path) -> None:

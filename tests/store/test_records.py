@@ -132,8 +132,12 @@ def test_pairs_cannot_be_confused() -> None:
 
 
 def test_every_key_fits_into_lmdb() -> None:
-    """The longest tenant and bank still make keys below 511 bytes; a longer one is refused, not cut."""
-    payment = a_payment(tenant="t" * 255, bank="b" * 255)
+    """The longest names and texts still make keys below 511 bytes, and stay distinct; a longer name is refused."""
+    payment = a_payment("k" * 2000, tenant="t" * 255, bank="b" * 255)
+    for key in (layout.key_key, layout.wire_key):
+        keys = {key("t" * 255, "ü" * count + end) for count in (99, 100, 1000) for end in ("", "a", "b")}
+        assert len(keys) == 9
+        assert max(len(one) for one in keys) < 511
     assert max(len(key) for _, key in (*layout.standing(payment), ("", layout.due_key(payment)))) < 511
     with pytest.raises(ValueError, match="255"):
         layout.prefix("ü" * 128)

@@ -17,8 +17,10 @@ from gateway.core.payment import Payment
 from gateway.core.ports import Admission, Step
 from gateway.core.reasons import Reason
 from gateway.core.states import State
+from gateway.store.records import NEW_RECORD_BYTES_MAX
 from gateway.store.store import LmdbStore
 from gateway.store.verify import verify
+from gateway.store.writer import ADMISSIONS_QUEUE_SHARE
 from tests.fakes.admissions import a_payment, mark, queued
 from tests.fakes.clock import START_NS, FakeClock
 from tests.fakes.environment import FailingEnvironment, FailingOpener
@@ -91,27 +93,30 @@ async def test_closing_writes_what_was_handed_over(tmp_path: Path) -> None:
 
 
 async def test_a_full_queue_sheds_before_any_work(tmp_path: Path) -> None:
-    """Above WRITER_QUEUE_MAX waiting writes the next call is told Overloaded at once; the others are answered."""
+    """Above their share of WRITER_QUEUE_MAX admissions are told Overloaded at once, while a bank's word is still
+    taken, up to the whole of it; everybody who was taken is answered."""
     opener = FailingOpener()
-    shed: list[Overloaded] = []
+    size = limits.COMMIT_PAYMENTS_MAX
     async with a_store(tmp_path, open_with=opener) as store:
-        await store.admit([queued("order-1")])
+        [first] = await store.admit([queued("order-1")])
+        word = Step(first.payment.id, happening=happenings.inquired(0))
         release = _hold_commits(opened(opener))
         async with trio.open_nursery() as nursery:
-            size = limits.COMMIT_PAYMENTS_MAX
-            for _ in range(limits.WRITER_QUEUE_MAX // size):
+            for _ in range(12):
                 nursery.start_soon(store.admit, [queued("order-1")] * size)
             await trio.testing.wait_all_tasks_blocked()
-            assert store.usage().waiting == limits.WRITER_QUEUE_MAX
+            assert store.usage().waiting == 12 * size == ADMISSIONS_QUEUE_SHARE * limits.WRITER_QUEUE_MAX
             with pytest.raises(Overloaded) as caught:
                 await store.admit([queued("order-2")])
-            shed.append(caught.value)
-            outcome = Step(bytes(16), happening=happenings.cleared())
-            nursery.start_soon(store.take, [outcome])  # what a bank said has places of its own, beyond the queue
+            for _ in range(4):
+                nursery.start_soon(store.take, [word] * size)
             await trio.testing.wait_all_tasks_blocked()
-            assert store.usage().waiting == limits.WRITER_QUEUE_MAX + 1
+            assert store.usage().waiting == limits.WRITER_QUEUE_MAX
+            nursery.start_soon(store.take, [word])  # beyond the whole of it a word waits; it is never shed
+            await trio.testing.wait_all_tasks_blocked()
+            assert store.usage().waiting == limits.WRITER_QUEUE_MAX
             release()
-        assert shed[0].retry_after_s > 0
+        assert caught.value.retry_after_s > 0
         [answer] = await store.admit([queued("order-2")])
         assert not answer.replay
 
@@ -285,6 +290,15 @@ async def test_one_callers_defect_is_its_own(tmp_path: Path) -> None:
         assert (await store.counts("northbank")).queued == 10
         assert await store.by_key("acme", "order-20") is None
     assert verify(tmp_path).whole
+
+
+async def test_a_record_above_its_bound_is_refused(tmp_path: Path) -> None:
+    """An instruction that intake should never have let through fails alone and leaves nothing."""
+    async with a_store(tmp_path) as store:
+        with pytest.raises(ValueError, match="bytes"):
+            await store.admit([queued("order-1", remittance="x" * NEW_RECORD_BYTES_MAX)])
+        [answer] = await store.admit([queued("order-1")])
+        assert not answer.replay
 
 
 async def test_a_listeners_defect_stops_nobody(tmp_path: Path) -> None:
