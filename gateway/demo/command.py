@@ -66,7 +66,7 @@ def run(chosen: argparse.Namespace) -> int:
         stage = set_stage(folder, children, out)
         with opened(stage.door) as stubs:
             admitted = pay(stage, stubs, out)
-            complaints = follow(stage, stubs, admitted, out)
+            complaints = _unexpected(admitted) + follow(stage, stubs, admitted, out)
             payments = _as_they_stand(stubs, admitted)
         _show_trace(stage, payments, out)
         complaints += _show_books(judge(payments, stage.control_ports), payments, out)
@@ -114,8 +114,7 @@ def start_daemon(folder: Folder, children: Children) -> Child:
 
 def pay(stage: Stage, stubs: Stubs, out: Console) -> Admitted:
     """Hands the file in, line by line, each with a trace of its own."""
-    if not stage.folder.payments.exists():
-        instructions.write(stage.folder.payments)
+    instructions.write(stage.folder.payments)
     control(stage.control_ports[settings.NORTHBANK.name], "PUT", "/sins", _sins())
     out.print(f"4  northbank will drop its reply to the payment {instructions.LOST_REPLY}: booked, but we are not told")
     out.print(f"5  paying {stage.folder.payments}\n")
@@ -141,6 +140,14 @@ def pay(stage: Stage, stubs: Stubs, out: Console) -> Admitted:
         admitted.payments[answer.payment.id] = answer.payment
     out.print(f"\n   {len(admitted.payments)} payments, {admitted.replayed} replayed, {admitted.refused} refused\n")
     return admitted
+
+
+def _unexpected(admitted: Admitted) -> list[str]:
+    """Valid instructions that were refused, and invalid ones that were not."""
+    keys = {payment.instruction.idempotency_key for payment in admitted.payments.values()}
+    valid = instructions.valid_keys()
+    missing = [f"{key} is valid and was refused" for key in sorted(valid - keys)]
+    return missing + [f"{key} is invalid and was admitted" for key in sorted(keys - valid)]
 
 
 def follow(stage: Stage, stubs: Stubs, admitted: Admitted, out: Console) -> list[str]:

@@ -9,10 +9,12 @@ ALPENBANK_ACCOUNT = "CH9300762011623852957"
 LOST_REPLY = "DEMO-LOST-REPLY"
 """EndToEndId of the payment whose reply the bank drops: it is booked, and we are not told."""
 
+INVALID_KEY = "demo-19"
+
 _EURO_CREDITORS = (
     ("Atelier Bleu SARL", "FR1420041010050500013M02606"),
     ("Tulp Logistiek BV", "NL91ABNA0417164300"),
-    ("Brasserie du Pont SA", "BE68539007547034"),
+    ("Nordhavn Design ApS", "DK5000400440116243"),
     ("Talleres del Sur SL", "ES9121000418450200051332"),
     ("Officina Rossa SRL", "IT60X0542811101000000123456"),
     ("Donau Technik GmbH", "AT611904300234573201"),
@@ -42,6 +44,11 @@ def rows() -> list[dict[str, str]]:
     ]
     invalid = _euro(19, "Mistyped SARL", "FR1420041010050500013M02607", "19.999 EUR")
     return [*found, invalid, dict(found[0])]
+
+
+def valid_keys() -> frozenset[str]:
+    """The keys of the instructions that are to be paid."""
+    return frozenset(row["key"] for row in rows()) - {INVALID_KEY}
 
 
 def write(file: Path) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from causeway.v1 import payment_pb2
 from gateway.cli.tables import amount_text, fact_reason, state_name, state_text, time_text
-from gateway.core.states import ENDS
+from gateway.core.states import ENDS, Kind
 
 REFRESHES_PER_S = 8
 
@@ -43,7 +43,7 @@ class Lives:
         state = state_name(fact.state)
         if not life.states or life.states[-1] != state:
             life.states.append(state)
-        if state == "IN_DOUBT" and fact.reason:
+        if fact.kind == Kind.DOUBTED:
             life.note = f"doubt: {fact.reason}"
         return life
 

@@ -22,23 +22,41 @@ class DemoBank:
     """Options of `causeway bank-sim`."""
     dialect: str
     bic: str
+    tables: str
+    """Lines of the profile that say how an accepted payment is followed: by inquiry, or through the mailbox."""
 
+
+_NO_MAILBOX = """\
+follow_after_s = 1.2
+follow_again_s = 0.5
+follow_max = 100
+per_second_max = 50.0
+
+[collect]
+enabled = false
+"""
+_MAILBOX = """\
+[collect]
+every_s = 0.5
+"""
 
 NORTHBANK = DemoBank(
     name="northbank",
-    display_name="Northbank (SEPA, answers at once)",
+    display_name="Northbank: SEPA, answers at once, is asked what became of a payment",
     account=NORTHBANK_ACCOUNT,
     sim_flags=("--mode", "now", "--settle-delay-s", "1"),
     dialect="sepa",
     bic="COBADEFFXXX",
+    tables=_NO_MAILBOX,
 )
 ALPENBANK = DemoBank(
     name="alpenbank",
-    display_name="Alpenbank (Swiss, answers later)",
+    display_name="Alpenbank: Swiss, answers later, through a mailbox",
     account=ALPENBANK_ACCOUNT,
     sim_flags=("--mode", "later", "--report-delay-s", "0.5", "--settle-delay-s", "2"),
     dialect="swiss",
     bic="ZKBKCHZZ80A",
+    tables=_MAILBOX,
 )
 BANKS = (NORTHBANK, ALPENBANK)
 
@@ -82,10 +100,7 @@ first_after_s = 2.0
 again_after_s = 2.0
 per_payment_max = 20
 window_s = 60.0
-
-[collect]
-every_s = 0.5
-
+{tables}
 [protocol_settings]
 initiating_party_name = "Causeway Demo AG"
 company_name = "Causeway Demo AG"
@@ -121,6 +136,7 @@ def write_daemon(folder: Folder, bank_ports: dict[str, int]) -> None:
             port=bank_ports[bank.name],
             dialect=bank.dialect,
             bic=bank.bic,
+            tables=bank.tables,
         )
         (folder.banks / f"{bank.name}.toml").write_text(text)
 

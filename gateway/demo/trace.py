@@ -16,8 +16,17 @@ WAIT_S_MAX = 5.0  # the daemon exports spans once a second
 WAIT_STEP_S = 0.25
 SPANS_MAX = 500  # of one trace: a payment's life is below 100
 
-SHOWN = ("causeway.bank", "causeway.attempt", "causeway.result", "causeway.reason", "causeway.payment.state",
-         "http.response.status_code", "rpc.method", "causeway.replay")  # fmt: skip
+SHOWN = (
+    "causeway.bank",
+    "causeway.attempt",
+    "causeway.result",
+    "error.type",
+    "causeway.reason",
+    "causeway.payment.state",
+    "http.response.status_code",
+    "causeway.replay",
+)
+"""Attributes worth a place on the line, in this order."""
 
 
 @dataclass(frozen=True, slots=True)

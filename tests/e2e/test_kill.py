@@ -27,12 +27,12 @@ def acknowledged_before_kill(house: House, orders: list[payment_pb2.Instruction]
     """Key → payment id of what was acknowledged; the daemon is killed when `kill_after` answers have come."""
     acked: dict[str, str] = {}
     requests = (payment_service_pb2.SubmitPaymentsRequest(instruction=order) for order in orders)
-    with house.stubs() as stubs:
-        with suppress(grpc.RpcError):  # the stream breaks when the daemon dies, unless all answers were out already
-            for answer in stubs.payments.SubmitPayments(requests, timeout=60):
-                acked[answer.idempotency_key] = answer.payment_id
-                if len(acked) == kill_after:
-                    house.kill_daemon()
+    # The stream breaks when the daemon dies, unless all answers were out already.
+    with house.stubs() as stubs, suppress(grpc.RpcError):
+        for answer in stubs.payments.SubmitPayments(requests, timeout=60):
+            acked[answer.idempotency_key] = answer.payment_id
+            if len(acked) == kill_after:
+                house.kill_daemon()
     return acked
 
 
