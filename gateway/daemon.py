@@ -31,7 +31,8 @@ from adapters.registry import build as build_adapter
 from gateway import config as configuration
 from gateway.clock import SystemClock
 from gateway.config import BankProfile, Config, ConfigError
-from gateway.connector.pool import LinkConfig, Pool
+from gateway.connector.config import LinkConfig
+from gateway.connector.pool import Pool
 from gateway.core.errors import StoreFailed
 from gateway.core.ports import Adapter, Collects, WallClock
 from gateway.dispatch.lane import Lane
@@ -220,7 +221,7 @@ def _link(profile: BankProfile) -> LinkConfig:
         host=wire.host,
         port=wire.port,
         server_name=wire.server_name,
-        tls=lambda: client_context(files),
+        tls_context=lambda: client_context(files),
         sessions_max=wire.sessions_max,
         streams_per_session_max=wire.streams_per_session_max,
         connect_timeout_s=wire.connect_timeout_s,

@@ -53,8 +53,8 @@ class Pool:
             self._fail_waiting(verdict(Ending.POOL_CLOSED_BEFORE_WRITING))
 
     async def exchange(self, request: WireRequest, *, timeout_s: float) -> WireAnswer:
-        """As core.ports.Link. When the caller is cancelled the bank is told so where its protocol can (RST_STREAM), and
-        whether it has the request is as unknown as after a lost reply."""
+        """As core.ports.Link. When the caller is cancelled the bank is told so where its protocol can (RST_STREAM),
+        and whether it has the request is as unknown as after a lost reply."""
         try:
             answer = await self._exchange(request, timeout_s)
         except (NotSent, MaybeSent) as error:
@@ -96,16 +96,16 @@ class Pool:
     # ------------------------------------------------------------ deciding
 
     def assign(self) -> int:
-        """Give waiting exchanges to sessions with room, the least busy first; the number of connections to open, which
-        are counted as being opened from now on."""
+        """Give waiting exchanges to sessions with room, the least busy first. Returns the number of connections to
+        open, which count as being opened from now on."""
         for session in self._sessions:
             if session.draining:
                 self._waiting.extendleft(reversed(session.give_back()))
         while self._waiting:
-            session = min((each for each in self._sessions if each.room > 0), key=lambda each: each.load, default=None)
-            if session is None:
+            free = [session for session in self._sessions if session.room > 0]
+            if not free:
                 break
-            session.take(self._waiting.popleft())
+            min(free, key=lambda session: session.load).take(self._waiting.popleft())
         opening = self._wanted()
         self._dialling += opening
         return opening
@@ -119,7 +119,7 @@ class Pool:
             return 0
         if working and trio.current_time() < self._reconnect_at:
             return 0
-        # Replaced sessions finish their streams beside the new ones; a bank that only ever says GOAWAY is bounded too.
+        # Replaced sessions finish their streams beside the new ones; they too are bounded.
         free = min(
             self._config.sessions_max - working - coming,
             2 * self._config.sessions_max - len(self._sessions) - self._dialling,

@@ -1,10 +1,10 @@
 """One connection to a bank at work: a reader, a writer, and two clocks.
 
-The reader turns bytes into endings of exchanges. The writer takes everything that is ready and sends it at once: many
-requests of one loop turn share one `send_all`. A request becomes bytes only in the writer, in the same breath in which
-they are handed over, so whatever still waits in `_queue` has provably not been written.
+The reader turns bytes into endings of exchanges. The writer takes everything that is ready and sends it at once:
+many requests of one loop turn share one `send_all`. A request becomes bytes only in the writer, in the same breath
+in which they are handed over, so whatever still waits in `_queue` has provably not been written.
 
-When writing fails, reading goes on for a moment: the answer, or the alert that proves a refusal, may be there already.
+When writing fails, reading goes on for a moment: the answer, or the alert that proves a refusal, may be there.
 """
 
 import logging

@@ -82,7 +82,7 @@ async def shown(store: Store, now_ns: int) -> list[object]:
     """Everything a store shows of itself."""
     seen: list[object] = [await store.facts(0, 10_000), await store.page(PaymentFilter(), limit=1000)]
     for bank in BANKS:
-        seen += [await store.due(bank, now_ns, 100), await store.next_due_ns(bank), await store.counts(bank)]
+        seen += [await store.due(bank, now_ns, 100), await store.next_due_ns(bank, now_ns), await store.counts(bank)]
         seen += [await store.inquiries_due(bank, now_ns, 100), await store.next_inquiry_ns(bank)]
     for state in State:
         seen.append(await store.in_state(state, limit=1000))
