@@ -12,8 +12,11 @@ import hashlib
 import logging
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+
+import trio
 
 from gateway import limits
 from gateway.config import BankProfile
@@ -34,6 +37,7 @@ from gateway.core.ports import (
     Admission,
     Admitted,
     Link,
+    Span,
     Step,
     Stepped,
     Store,
@@ -141,16 +145,18 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
         return answered
 
 
-async def _exchange(
-    house: House, bank: Bank, submission: Submission, request: WireRequest
-) -> tuple[list[Step], bool]:
+async def _exchange(house: House, bank: Bank, submission: Submission, request: WireRequest) -> tuple[list[Step], bool]:
     """Sends, waits, and says for each payment what happened (law 4). The bool: whether the bank answered."""
     answer: WireAnswer | None = None
+    began_s = trio.current_time()
     try:
         answer = await bank.link.exchange(request, timeout_s=bank.profile.lane.request_timeout_s)
-        return _answered(house, bank, submission, bank.adapter.read(submission, answer), answer), True
+        steps = _answered(house, bank, submission, bank.adapter.read(submission, answer), answer)
+        _observe(house, bank, began_s, "answered")
+        return steps, True
     except NotSent as error:
         reason = error.reason
+        _observe(house, bank, began_s, "not_sent", reason)
         return _each(submission, lambda payment: _try_again(house, bank, payment, reason)), False
     except MaybeSent as error:
         reason, body = error.reason, b""
@@ -161,6 +167,7 @@ async def _exchange(
         # A fault of ours after bytes may have left. Law 4: everything that is no proof is doubt.
         logger.exception("delivery failed unexpectedly", extra={"bank": bank.name})
         reason, body = Reason.REPLY_LOST, answer.body if answer else b""
+    _observe(house, bank, began_s, "maybe_sent", reason)
     answered = reason is Reason.REPLY_UNREADABLE
     return _each(submission, lambda _: doubt(house, bank, reason, body)), answered
 
@@ -228,7 +235,7 @@ def execution_date(payment: Payment, today: date) -> date:
     return max(payment.instruction.requested_execution_date or today, today)
 
 
-def _send_span(house: House, bank: Bank, payments: Sequence[Payment]):  # type: ignore[no-untyped-def]
+def _send_span(house: House, bank: Bank, payments: Sequence[Payment]) -> AbstractContextManager[Span]:
     """One payment: a child of its own trace. Several: a trace of the message, linked to each of theirs."""
     if len(payments) == 1:
         only = payments[0]
@@ -308,6 +315,12 @@ async def _uncomposable(house: House, bank: Bank, payments: Sequence[Payment]) -
     for stepped in await house.store.take([refused]):
         _tell(house, bank, stepped)
     return True
+
+
+def _observe(house: House, bank: Bank, began_s: float, result: str, reason: Reason | None = None) -> None:
+    why = {"reason": reason.value} if reason else {}
+    seconds = trio.current_time() - began_s
+    house.trail.observe(names.EXCHANGE_S, seconds, bank=bank.name, result=result, **why)
 
 
 def _tries(payment: Payment) -> int:

@@ -42,7 +42,7 @@ COLLECT_PAGES_MAX: Final = 50  # mailbox pages one visit may fetch before it let
 DRAIN_S_MAX: Final = 20.0  # below the 30 s that orchestrators grant by default
 STORE_FAILED_EXIT_S_MAX: Final = 1.0
 
-assert COMMIT_PAYMENTS_MAX <= WRITER_QUEUE_MAX
+assert COMMIT_PAYMENTS_MAX <= WRITER_QUEUE_MAX // 4
 assert PAGE_SIZE_DEFAULT <= PAGE_SIZE_MAX <= PAGE_SCAN_MAX
 assert EVIDENCE_BYTES_MAX <= RECORD_BYTES_MAX
 assert INSTRUCTION_BYTES_MAX < RECORD_BYTES_MAX

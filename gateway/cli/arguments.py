@@ -50,9 +50,7 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _serve(commands: _Commands) -> None:
-    parser = commands.add_parser(
-        "serve", help="run the daemon", description="Run the daemon until it is told to stop."
-    )
+    parser = commands.add_parser("serve", help="run the daemon", description="Run the daemon until it is told to stop.")
     parser.add_argument("--config", metavar="FILE", required=True, help="its configuration (conf/causeway.toml)")
 
 
@@ -173,7 +171,7 @@ def _check_config(commands: _Commands) -> None:
 
 def _verify(commands: _Commands) -> None:
     parser = commands.add_parser("verify", help="check a data directory and its hash chain, offline")
-    parser.add_argument("data_dir", help="the daemon's data directory; the daemon must not be running")
+    parser.add_argument("data_dir", help="the daemon's data directory; the daemon may be running")
     parser.add_argument("--json", action="store_true", help="for machines")
 
 
@@ -188,9 +186,7 @@ def _bank_sim(commands: _Commands, arguments: Sequence[str]) -> None:
 def _door(parser: argparse.ArgumentParser) -> None:
     """Where the daemon is, who we are, and how the answer looks."""
     door = parser.add_argument_group("the daemon (flags go before the profile)")
-    door.add_argument(
-        "--profile", metavar="FILE", help="TOML with address, ca, cert, key (default: $CAUSEWAY_PROFILE)"
-    )
+    door.add_argument("--profile", metavar="FILE", help="TOML with address, ca, cert, key (default: $CAUSEWAY_PROFILE)")
     door.add_argument("--address", metavar="HOST:PORT")
     door.add_argument("--ca", metavar="FILE", help="certificates that vouch for the daemon (PEM)")
     door.add_argument("--cert", metavar="FILE", help="our certificate (PEM)")

@@ -46,6 +46,11 @@ def find_door(chosen: argparse.Namespace, environment: Mapping[str, str] | None 
     for key in ("address", "ca", "cert", "private_key"):
         if getattr(chosen, key):
             known[key] = getattr(chosen, key)
+    return door_from(known)
+
+
+def door_from(known: Mapping[str, str]) -> Door:
+    """The door that a profile's keys describe. Raises Complaint naming the keys that are missing."""
     missing = [key for key in PROFILE_KEYS[:4] if not known.get(key)]
     if missing:
         raise Complaint(f"which daemon? Not known: {', '.join(missing)}", advice=_HOW)
@@ -79,8 +84,8 @@ class Stubs:
     """The stock stubs of one channel."""
 
     def __init__(self, channel: grpc.Channel) -> None:
-        self.payments = payment_service_pb2_grpc.PaymentServiceStub(channel)  # type: ignore[no-untyped-call]
-        self.banks = bank_service_pb2_grpc.BankServiceStub(channel)  # type: ignore[no-untyped-call]
+        self.payments = payment_service_pb2_grpc.PaymentServiceStub(channel)
+        self.banks = bank_service_pb2_grpc.BankServiceStub(channel)
 
 
 @contextmanager

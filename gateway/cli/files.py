@@ -17,9 +17,7 @@ from gateway.cli.complaint import Complaint
 from gateway.cli.row import COLUMNS, LABEL, Faulty, from_protobuf_json, to_instruction
 
 FILE_BYTES_MAX = 256 * 1024 * 1024  # of a JSON array, which is read whole; CSV and JSON lines may be longer
-NO_KEY = (
-    "every line of a file needs its own key (an order or invoice number): it keeps a payment from being paid twice"
-)
+NO_KEY = "every line of a file needs its own key (an order or invoice number): it keeps a payment from being paid twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +44,7 @@ def read_lines(name: str) -> Iterator[Line]:
     if name == "-":
         yield from _json_lines(sys.stdin)
         return
-    read = {".csv": _csv, ".json": _json, ".jsonl": _json_lines, ".ndjson": _json_lines}.get(
-        Path(name).suffix.lower()
-    )
+    read = {".csv": _csv, ".json": _json, ".jsonl": _json_lines, ".ndjson": _json_lines}.get(Path(name).suffix.lower())
     if read is None:
         raise Complaint(f"{name}: which kind of file is it? By its name: .csv, .json (array) or .jsonl (lines)")
     try:

@@ -116,9 +116,7 @@ def _why_unreachable(message: str) -> list[str]:
     if any(sign in text for sign in ("alert", "socket closed", "connection reset", "eof")):
         why = "it closed the connection: is our certificate (--cert) from the CA it trusts, and still valid?"
     elif any(sign in text for sign in ("handshake", "certificate", "hostname", "peer name", "ssl")):
-        why = (
-            "we do not trust it: --ca does not vouch for its certificate, or that carries another name (server_name)"
-        )
+        why = "we do not trust it: --ca does not vouch for its certificate, or that carries another name (server_name)"
     elif "refused" in text:
         why = "nobody listens there: is the daemon running (`causeway serve --config FILE`), is the port right?"
     else:

@@ -41,9 +41,7 @@ def to_instruction(row: Mapping[str, str]) -> payment_pb2.Instruction:
     problems += [(name, "is required") for name in REQUIRED if name not in cells]
     if "remittance" in cells and "reference" in cells:
         problems.append(("reference", "a payment has a remittance text or a reference, not both"))
-    order = payment_pb2.Instruction(
-        idempotency_key=cells.get("key", ""), end_to_end_id=cells.get("end_to_end_id", "")
-    )
+    order = payment_pb2.Instruction(idempotency_key=cells.get("key", ""), end_to_end_id=cells.get("end_to_end_id", ""))
     for name, fill in (("amount", _amount), ("date", _date), ("rail", _rail), ("charge_bearer", _charge_bearer)):
         try:
             if name in cells:

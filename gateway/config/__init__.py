@@ -3,6 +3,7 @@
 from gateway.config.bank import BankProfile, CollectPolicy, Connection, InquiryPolicy, LanePolicy
 from gateway.config.loading import check, load
 from gateway.config.problems import ConfigError
+from gateway.config.reference import bank_example, example, reference
 from gateway.config.settings import (
     Config,
     GrpcSettings,
@@ -29,6 +30,9 @@ __all__ = [
     "StoreSettings",
     "TelemetrySettings",
     "TlsListen",
+    "bank_example",
     "check",
+    "example",
     "load",
+    "reference",
 ]

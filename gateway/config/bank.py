@@ -59,9 +59,7 @@ class Connection(Section):
         default=100, ge=1, le=1_000, description="Requests in flight on one HTTP/2 connection at most."
     )
     connect_timeout_s: float = Field(default=5.0, gt=0, le=60, description="Wait for the TCP connection, in seconds.")
-    handshake_timeout_s: float = Field(
-        default=10.0, gt=0, le=60, description="Wait for the TLS handshake, in seconds."
-    )
+    handshake_timeout_s: float = Field(default=10.0, gt=0, le=60, description="Wait for the TLS handshake, in seconds.")
     ping_after_s: float = Field(
         default=25.0, ge=1, le=600, description="Silence after which a connection is probed, in seconds."
     )
@@ -82,9 +80,7 @@ class Connection(Section):
 class LanePolicy(Section):
     """The bank's queue: how much at once, and what happens when the bank does not take it."""
 
-    in_flight_max: int = Field(
-        default=32, ge=1, le=10_000, description="Requests awaiting the bank's answer at most."
-    )
+    in_flight_max: int = Field(default=32, ge=1, le=10_000, description="Requests awaiting the bank's answer at most.")
     request_timeout_s: float = Field(
         default=30.0,
         ge=0.1,
@@ -137,9 +133,7 @@ class InquiryPolicy(Section):
     window_s: float = Field(
         default=7_200.0, gt=0, le=604_800, description="Time within which those inquiries are made, in seconds."
     )
-    per_second_max: float = Field(
-        default=5.0, gt=0, le=1_000, description="Inquiries to this bank per second at most."
-    )
+    per_second_max: float = Field(default=5.0, gt=0, le=1_000, description="Inquiries to this bank per second at most.")
     follow_after_s: float = Field(
         default=3_600.0,
         gt=0,
@@ -178,9 +172,7 @@ class BankProfile(Section):
 
     name: Slug = Field(description="Name of the bank in the API, logs and metrics; always the file's name.")
     display_name: Text = Field(description="The bank's name for people.", examples=["Northbank AG"])
-    protocol: Literal["iso20022"] = Field(
-        default="iso20022", description="The adapter that speaks this bank's words."
-    )
+    protocol: Literal["iso20022"] = Field(default="iso20022", description="The adapter that speaks this bank's words.")
     enabled: bool = Field(
         default=True, description="Whether payments are sent; a bank that is not enabled is still inquired and shown."
     )

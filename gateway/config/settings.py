@@ -103,6 +103,10 @@ class Listen(Section):
     plaintext: PlaintextListener | None = Field(default=None, description="A listener without TLS, on loopback only.")
     reflection: bool = Field(default=True, description="Whether gRPC reflection tells callers what the API is.")
 
+    def relations(self) -> Iterator[tuple[str, str]]:
+        if self.plaintext and self.plaintext.port == self.tls.port != 0:
+            yield "plaintext.port", f"must not be the port of listen.tls ({self.tls.port})"
+
 
 class GrpcSettings(Section):
     """Bounds of the gRPC edge."""

@@ -223,7 +223,8 @@ class Store(Protocol):
     """Small and batch-shaped, so that LMDB and a PostgreSQL-wire cluster both fit.
 
     Every write returns after its commit is durable. Many callers' writes share one commit. Raises StoreFailed when
-    nobody can know whether a batch is durable, Overloaded when the queue to the writer is full.
+    nobody can know whether a batch is durable. `admit` raises Overloaded when the queue to the writer or the store is
+    full; `take` and `set_cursor` wait for room, because what a bank said must be written down.
     """
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]: ...
@@ -268,8 +269,9 @@ class Store(Protocol):
     async def last_sequence(self) -> int: ...
 
     async def cursor(self, bank: str) -> str: ...
-    async def set_cursor(self, bank: str, cursor: str) -> None:
-        """Durable before it returns; set after the outcomes that came with it are durable."""
+    async def set_cursor(self, bank: str, cursor: str, kept: Sequence[bytes] = ()) -> None:
+        """Durable before it returns; set after the outcomes that came with it are durable. `kept` are documents that
+        nobody could read: they are kept as evidence in the same commit, so that moving on loses nothing."""
         ...
 
     def on_commit(self, told: "CommitListener") -> None:

@@ -16,7 +16,7 @@ from gateway.core.states import State
 from gateway.ingress import requests, translate
 from gateway.ingress.errors import InvalidRequest, TooLateToCancel, answered, as_proto, as_rpc_error
 from gateway.ingress.principals import Principals
-from gateway.ingress.trace import traceparent
+from gateway.ingress.trace import parent_of
 from gateway.journey import House, Refusal, accept
 from gateway.rpc.server import Batch
 
@@ -66,7 +66,7 @@ class PaymentService(PaymentServiceServicer):
         with answered():
             caller = self._principals.of(context.peer_certificate)
             drafts = [translate.draft(request.instruction)]
-            answer = (await accept(self._house, caller, drafts, traceparent(context.invocation_metadata())))[0]
+            answer = (await accept(self._house, caller, drafts, parent_of(context.invocation_metadata())))[0]
             if isinstance(answer, Admitted):
                 return translate.submitted(answer)
             raise answer
@@ -76,7 +76,7 @@ class PaymentService(PaymentServiceServicer):
     ) -> AsyncIterator[Batch[service.SubmitPaymentsResponse]]:
         with answered():
             caller = self._principals.of(context.peer_certificate)
-            parent = traceparent(context.invocation_metadata())
+            parent = parent_of(context.invocation_metadata())
             while arrived := await incoming.batch():
                 for start in range(0, len(arrived), ACCEPT_MAX):
                     yield Batch(await self._submit(caller, arrived[start : start + ACCEPT_MAX], parent))

@@ -66,6 +66,7 @@ __all__ = [
     "StreamClosedError",
     "StreamEnded",
     "StreamReset",
+    "StreamingConnection",
     "TooManyStreamsError",
     "TrailersReceived",
     "UnknownFrameReceived",
@@ -90,55 +91,89 @@ class _OutlivesGoaway(H2ConnectionStateMachine):
     }
 
 
-class ServerConnection(H2Connection):
-    """An h2 server connection for many short answers, whose owner bounds the streams and checks the header rules.
+class StreamingConnection(H2Connection):
+    """An h2 connection for many messages on streams whose owner keeps their state, in either role.
 
-    * `settings` are in force from birth, without waiting for the peer's acknowledgement: the header list limit
-      must hold for the first request already.
-    * Counting open streams is the owner's business (h2 walks over all of them for every new one and then kills
-      the connection; the owner can answer REFUSED_STREAM). So is `forget`, once a stream is over.
-    * GOAWAY neither closes the state nor drops what waits to be sent.
-    * `write_headers` and `write_data` are used in place of `send_headers` and `send_data`, which spend four times
-      as long on checks the owner's own state makes needless. Never mix the two on one connection.
+    GOAWAY neither closes the state nor drops what waits to be sent. `forget` is called by the owner once a stream
+    is over. `write_data` is used in place of `send_data`.
     """
 
     # What is remembered of ended streams only decides between two error codes; 65,536 of them would be 8 MB.
     MAX_CLOSED_STREAMS = 1_000
 
-    def __init__(self, settings: dict[SettingCodes, int]) -> None:
+    def __init__(self, settings: dict[SettingCodes, int], *, client_side: bool) -> None:
+        """`settings` are in force from birth, without waiting for the peer's acknowledgement."""
         super().__init__(
             H2Configuration(
-                client_side=False,
+                client_side=client_side,
                 validate_outbound_headers=False,
                 normalize_outbound_headers=False,
-                validate_inbound_headers=False,
+                validate_inbound_headers=client_side,
                 normalize_inbound_headers=False,
             )
         )
         self.state_machine = _OutlivesGoaway()
-        self.local_settings = Settings(client=False, initial_values=settings)
-        self.decoder.max_header_list_size = self.local_settings.max_header_list_size or 0
+        self.local_settings = Settings(client=client_side, initial_values=settings)
+        if self.local_settings.max_header_list_size is not None:
+            self.decoder.max_header_list_size = self.local_settings.max_header_list_size
         self.max_inbound_frame_size = self.local_settings.max_frame_size
-        self.announce_empty_table = False
-
-    @property
-    def open_inbound_streams(self) -> int:
-        """Always 0: the owner counts, and refuses single streams rather than the connection."""
-        return 0
 
     @property
     def unsent_bytes(self) -> int:
         """How many bytes wait for `data_to_send`."""
         return len(self._data_to_send)
 
+    @property
+    def awaited_frame_bytes(self) -> int:
+        """The announced length of a frame that is not here yet; 0 if there is none.
+
+        h2 looks at the length only once the whole frame has arrived: the owner must not let it collect 16 MiB.
+        """
+        head = self.incoming_buffer._data[:3]
+        return int.from_bytes(head, "big") if len(head) == 3 else 0
+
     def clear_outbound_data_buffer(self) -> None:
-        """Keeps the buffer: h2 calls this on GOAWAY, when answers to earlier streams may still wait in it."""
+        """Keeps the buffer: h2 calls this on GOAWAY, when data of earlier streams may still wait in it."""
 
     def forget(self, stream_id: int) -> None:
         """Drop the state of a stream that is over in both directions; a no-op for an unknown one."""
         stream = self.streams.pop(stream_id, None)
         if stream is not None:
             self._closed_streams[stream_id] = stream.closed_by
+
+    def write_data(self, stream_id: int, data: bytes | memoryview) -> int:
+        """Queue as much of `data` as both windows allow, in frames as large as the peer takes; returns how much."""
+        stream = self.streams[stream_id]
+        window = min(self.outbound_flow_control_window, stream.outbound_flow_control_window)
+        size = min(len(data), max(0, window))
+        most = self.max_outbound_frame_size
+        out = self._data_to_send
+        for start in range(0, size, most):
+            part = data[start : min(start + most, size)]
+            out += _frame_head(_DATA, 0, stream_id, len(part))
+            out += part
+        stream.outbound_flow_control_window -= size
+        self.outbound_flow_control_window -= size
+        return size
+
+
+class ServerConnection(StreamingConnection):
+    """The answering side, whose owner bounds the streams and checks the header rules.
+
+    Counting open streams is the owner's business: h2 walks over all of them for every new one and then kills the
+    connection, where the owner can answer REFUSED_STREAM. `write_headers` is used in place of `send_headers`, which
+    spends four times as long on checks that the owner's own state makes needless.
+    """
+
+    announce_empty_table = False
+
+    def __init__(self, settings: dict[SettingCodes, int]) -> None:
+        super().__init__(settings, client_side=False)
+
+    @property
+    def open_inbound_streams(self) -> int:
+        """Always 0: the owner counts, and refuses single streams rather than the connection."""
+        return 0
 
     def write_headers(self, stream_id: int, block: bytes, *, end_stream: bool = False) -> None:
         """Queue a header block made by `literal_block`, in as many frames as it needs; the stream must be open."""
@@ -158,21 +193,6 @@ class ServerConnection(H2Connection):
             flags |= _END_HEADERS if start + most >= size else 0
             self._data_to_send += _frame_head(kind, flags, stream_id, len(part)) + part
             kind, flags = _CONTINUATION, 0
-
-    def write_data(self, stream_id: int, data: bytes | memoryview) -> int:
-        """Queue as much of `data` as both windows allow, in frames as large as the peer takes; returns how much."""
-        stream = self.streams[stream_id]
-        window = min(self.outbound_flow_control_window, stream.outbound_flow_control_window)
-        size = min(len(data), max(0, window))
-        most = self.max_outbound_frame_size
-        out = self._data_to_send
-        for start in range(0, size, most):
-            part = data[start : min(start + most, size)]
-            out += _frame_head(_DATA, 0, stream_id, len(part))
-            out += part
-        stream.outbound_flow_control_window -= size
-        self.outbound_flow_control_window -= size
-        return size
 
 
 _DATA, _HEADERS, _CONTINUATION = 0, 1, 9

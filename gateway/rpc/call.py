@@ -11,7 +11,7 @@ import trio
 from .bell import Bell
 from .framing import Deflated, frame, frame_gzip, inflate
 from .refusals import GZIP_RESPONSE_HEADERS, RESPONSE_HEADERS
-from .session import ServerSession
+from .server_session import ServerSession
 from .status import RpcError, Status
 from .stream import Stream
 

@@ -18,7 +18,7 @@ from .events import Broken, Event, Opened, PingAcked, Readable, Reset
 from .invoke import Intercept, run_call
 from .limits import ServerLimits
 from .metadata import RequestHead
-from .session import ServerSession
+from .server_session import ServerSession
 from .status import Status, trailers
 from .stream import Stream
 

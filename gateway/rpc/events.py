@@ -38,4 +38,12 @@ class PingAcked(NamedTuple):
     """The peer has answered our ping."""
 
 
-Event = Opened | Readable | Broken | Reset | PingAcked
+class GoneAway(NamedTuple):
+    """The server takes no more calls; those above `last_stream_id` were not processed."""
+
+    last_stream_id: int
+    error_code: int
+    reason: str
+
+
+Event = Opened | Readable | Broken | Reset | PingAcked | GoneAway

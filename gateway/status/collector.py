@@ -55,13 +55,13 @@ class Collector:
             answer = await self._bank.link.exchange(self._words.collect(cursor), timeout_s=timeout_s)
             collection = self._words.read_collection(cursor, answer)
             await self._take(collection.outcomes)
-            for _document in collection.unreadable:
-                logger.error("unreadable report in the mailbox", extra={"bank": self._bank.name})
+            for _ in collection.unreadable:
+                logger.error("unreadable report in the mailbox, kept as evidence", extra={"bank": self._bank.name})
                 self._house.trail.count(names.REPORTS, bank=self._bank.name, result="unreadable")
             if collection.cursor == cursor:
                 return
             cursor = collection.cursor
-            await self._house.store.set_cursor(self._bank.name, cursor)
+            await self._house.store.set_cursor(self._bank.name, cursor, collection.unreadable)
 
     async def _take(self, outcomes: Sequence[Outcome]) -> None:
         house, bank = self._house, self._bank

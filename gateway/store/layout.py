@@ -1,15 +1,16 @@
 """The LMDB map on one screen: every mapping, its key bytes, its value, who writes it and who reads it.
 
-Numbers in keys are big-endian, so that LMDB's byte order is the order of time and of sequence. A text before
-another part carries its length in one byte, and pairs of client's texts are hashed with their lengths: no tenant,
-bank or key can be spelled so that it falls into another's range. All keys stay below LMDB's 511 bytes.
+Numbers in keys are big-endian, so that LMDB's byte order is the order of time and of sequence. Every text carries
+its length in one byte: no tenant, bank or key can be spelled so that it falls into another's range. Texts are kept as
+they are, because clients count upwards: their keys then fall on pages that are being written anyway. A long one is
+hashed, so that all keys stay below LMDB's 511 bytes.
 
 mapping          key                                   value                     written by           read by
-key2payment      hash(tenant, idempotency key)         fingerprint, id           admit                admit, by_key
+key2payment      tenant, idempotency key               fingerprint, id           admit                admit, by_key
 payment2record   id                                    sealed Payment            admit, take          everybody
-end2payment      hash(tenant, EndToEndId), id          –                         admit                by_end_to_end_id
+end2payment      tenant, EndToEndId, id                –                         admit                by_end_to_end_id
 tenant2payment   tenant, id                            –                         admit                page
-wire2payment     hash(bank, wire reference)            id                        take (MARKED)        take, by_wire
+wire2payment     bank, wire reference                  id                        take (MARKED)        take, by_wire
 due2payment      bank, class, moment, id  (the outbox) –                         while QUEUED         due, next_due_ns
 inquiry2payment  bank, moment, id                      –                         while planned        inquiries_due
 state2payment    state, id                             –                         admit, take          in_state, page
@@ -19,9 +20,10 @@ payment2seq      id, version                           sequence                 
 evidence         SHA-256 of the body                   sealed Evidence           take                 evidence
 meta             "format" | "head" | "cursor" bank     see records               open, writer         open, writer
 
-`entries` says which entries of the indexes a payment has; the writer stores the difference between before and after,
-and the verifier holds the same function against what is there. key2payment and wire2payment are never deleted: an
-idempotency key lives as long as its payment (law 2), and a bank's late word must always find the payment it means.
+`standing` and `moving` say which index entries a payment has; the writer stores the difference between before and
+after, and the verifier holds the same two functions against what is there. key2payment and wire2payment are never
+deleted: an idempotency key lives as long as its payment (law 2), and a bank's late word must always find the payment
+it means.
 """
 
 import hashlib
@@ -67,7 +69,14 @@ META_FORMAT: Final = b"format"
 META_HEAD: Final = b"head"
 
 ID_BYTES: Final = 16
-PREFIX_TEXT_BYTES_MAX: Final = 255  # one length byte; with 33 bytes of other parts still below LMDB's 511
+KEY_BYTES_MAX: Final = 511  # LMDB's own, as it is compiled
+PREFIX_TEXT_BYTES_MAX: Final = 255  # one length byte
+TEXT_BYTES_MAX: Final = 200  # an idempotency key of 128 characters is rarely longer, an EndToEndId never
+_HASHED: Final = b"\xff"
+"""In place of a length, above TEXT_BYTES_MAX: the hash of a text follows."""
+
+assert 1 + PREFIX_TEXT_BYTES_MAX + 1 + TEXT_BYTES_MAX + ID_BYTES < KEY_BYTES_MAX
+assert _HASHED[0] > TEXT_BYTES_MAX
 
 NOW: Final = 0
 """Class of an outbox entry that may be sent whatever the clock says; its moment only gives its turn."""
@@ -102,12 +111,6 @@ def number(value: int) -> bytes:
     return value.to_bytes(8, "big")
 
 
-def pair(first: str, second: str) -> bytes:
-    """32 bytes for a pair of texts. The length goes in first: ("a", "bc") and ("ab", "c") are two pairs."""
-    head = first.encode()
-    return hashlib.blake2b(len(head).to_bytes(4, "big") + head + second.encode(), digest_size=32).digest()
-
-
 def prefix(text: str) -> bytes:
     """A tenant or bank before other parts. ValueError when it is longer than PREFIX_TEXT_BYTES_MAX."""
     raw = text.encode()
@@ -116,16 +119,24 @@ def prefix(text: str) -> bytes:
     return bytes((len(raw),)) + raw
 
 
+def text(value: str) -> bytes:
+    """A client's or a bank's text of any length, in at most TEXT_BYTES_MAX + 1 bytes."""
+    raw = value.encode()
+    if len(raw) <= TEXT_BYTES_MAX:
+        return bytes((len(raw),)) + raw
+    return _HASHED + hashlib.blake2b(raw, digest_size=32).digest()
+
+
 def key_key(tenant: str, idempotency_key: str) -> bytes:
-    return pair(tenant, idempotency_key)
+    return prefix(tenant) + text(idempotency_key)
 
 
 def end_prefix(tenant: str, end_to_end_id: str) -> bytes:
-    return pair(tenant, end_to_end_id)
+    return prefix(tenant) + text(end_to_end_id)
 
 
 def wire_key(bank: str, wire_reference: str) -> bytes:
-    return pair(bank, wire_reference)
+    return prefix(bank) + text(wire_reference)
 
 
 def state_prefix(state: State) -> bytes:

@@ -1,7 +1,8 @@
 """Reading, inside one short transaction. Everything goes by an index; what cannot be read is noted and left out.
 
 A list never fails because of one corrupt record, and never shows it: the payment is neither due nor inquired about,
-its corruption is noted, and whoever asks for that payment by name gets CorruptRecord.
+its corruption is noted, and whoever asks for that payment by name gets CorruptRecord. Whatever limit a caller gives,
+no list looks at more than PAGE_SCAN_MAX records.
 """
 
 import heapq
@@ -78,9 +79,10 @@ class View:
                 return
             yield key, value
 
-    def entries(self, mapping: str) -> int:
-        """How many keys a mapping has; LMDB keeps count."""
-        return int(self._txn.stat(db=self._db[mapping])["entries"])
+    def last(self, mapping: str) -> bytes | None:
+        """The highest key of a mapping; None where it is empty."""
+        cursor = self._txn.cursor(db=self._db[mapping])
+        return bytes(cursor.key()) if cursor.last() else None
 
     # ------------------------------------------------------------ one payment
 
@@ -172,13 +174,13 @@ class View:
 
     def facts(self, after: int, limit: int) -> list[Fact]:
         """Raises CorruptRecord: a log with a hole is not shown as if it had none."""
-        items = islice(self.items(layout.SEQ2FACT, layout.number(after + 1)), limit)
+        items = islice(self.items(layout.SEQ2FACT, layout.number(after + 1)), min(limit, limits.PAGE_SCAN_MAX))
         return [records.unseal_fact(layout.SEQ2FACT, key, value)[0] for key, value in items]
 
     def facts_of(self, payment_id: bytes, limit: int) -> list[Fact]:
         if len(payment_id) != _ID:
             return []
-        found = islice(self.items(layout.PAYMENT2SEQ, payment_id, payment_id), limit)
+        found = islice(self.items(layout.PAYMENT2SEQ, payment_id, payment_id), min(limit, limits.PAGE_SCAN_MAX))
         return [self._fact(sequence) for _, sequence in found]
 
     def _fact(self, key: bytes) -> Fact:

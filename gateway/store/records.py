@@ -34,11 +34,15 @@ from gateway.core.states import Kind, State
 
 ENVELOPE_VERSION: Final = 1
 HASH_BYTES: Final = 32
+NEW_RECORD_BYTES_MAX: Final = limits.RECORD_BYTES_MAX // 2
+"""A new payment's record; the other half is for its life: attempts (life.ATTEMPTS_KEPT), holds, the bank's words."""
 
 _ENVELOPE = struct.Struct(">BII")
 _REASONS: Final[dict[str, Reason | None]] = {"": None, **{reason.value: reason for reason in Reason}}
 _STATES: Final = {state.value: state for state in State}
 _KINDS: Final = {kind.value: kind for kind in Kind}
+_BEARERS: Final = {bearer.value: bearer for bearer in ChargeBearer}
+_RAILS: Final = {rail.value: rail for rail in Rail}
 _ENDED: Final = {ended.value: ended for ended in Ended}
 
 _T = TypeVar("_T")
@@ -211,8 +215,8 @@ def _instruction(m: pb.Instruction) -> Instruction:
         purpose=m.purpose,
         remittance=m.remittance,
         creditor_reference=m.creditor_reference,
-        charge_bearer=ChargeBearer(m.charge_bearer),
-        rail=Rail(m.rail),
+        charge_bearer=_BEARERS[m.charge_bearer],
+        rail=_RAILS[m.rail],
         labels=tuple([(label.key, label.value) for label in m.labels]),
     )
 

@@ -7,8 +7,9 @@ their commit.
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -16,6 +17,7 @@ from typing import Any, Final, TypeVar
 import trio
 
 from gateway import limits
+from gateway.core.errors import Overloaded
 from gateway.core.facts import Fact
 from gateway.core.payment import Payment
 from gateway.core.ports import (
@@ -130,20 +132,37 @@ class LmdbStore:
         return await self._write([job(part) for part in _parts(admissions)])
 
     async def take(self, steps: Sequence[Step]) -> list[Stepped]:
-        """A step whose payment cannot be read is not taken and shows no payment; its corruption is noted."""
+        """A step whose payment cannot be read is not taken and shows no payment; its corruption is noted.
+
+        Never raises Overloaded: what a bank has said must be written down, so it waits for room as long as it takes.
+        """
         now_ns = self._clock.now_ns()
+        stepped: list[Stepped] = []
+        for part in _parts(steps):
+            stepped += await self._write_patiently(partial(_take_all, part, now_ns), part)
+        return stepped
 
-        def job(part: Sequence[Step]) -> Job:
-            return Job(lambda batch: [batch.take(one, now_ns) for one in part], len(part), sheddable=False)
+    async def set_cursor(self, bank: str, cursor: str, kept: Sequence[bytes] = ()) -> None:
+        """Waits for room as `take` does."""
 
-        return await self._write([job(part) for part in _parts(steps)])
-
-    async def set_cursor(self, bank: str, cursor: str) -> None:
         def fill(batch: Batch) -> list[None]:
             batch.set_cursor(bank, cursor)
+            for document in kept:
+                batch.keep(document)
             return []
 
-        await self._write([Job(fill, 1, sheddable=False)])
+        await self._write_patiently(fill, (cursor,))
+
+    async def _write_patiently(self, fill: Callable[[Batch], list[Any]], what: Sequence[object]) -> list[Any]:
+        while True:
+            job = Job(fill, len(what), sheddable=False)
+            try:
+                await self._writer.submit([job])
+                return list(job.result)
+            except Overloaded as error:
+                # Nothing was written. A daemon that cannot write outcomes sends nothing either: its lanes wait here.
+                logger.warning("no room to write; waiting", extra={"queue": "writer"})
+                await trio.sleep(error.retry_after_s)
 
     async def _write(self, jobs: list[Job]) -> list[Any]:
         if not jobs:
@@ -277,7 +296,7 @@ class LmdbStore:
         if where in self._corrupt or len(self._corrupt) >= CORRUPT_NOTED_MAX:
             return
         self._corrupt[where] = corrupt
-        logger.error("corrupt record", extra={"mapping": corrupt.mapping, "key": corrupt.key.hex()})
+        logger.error("corrupt record", extra={"mapping": corrupt.mapping})
 
 
 def _check(admission: Admission) -> None:
@@ -289,6 +308,10 @@ def _check(admission: Admission) -> None:
     state: State = payment.state
     for happening in admission.then:
         state = step(state, happening.kind)
+
+
+def _take_all(steps: Sequence[Step], now_ns: int, batch: Batch) -> list[Stepped]:
+    return [batch.take(one, now_ns) for one in steps]
 
 
 def _parts(writes: Sequence[_T]) -> Iterator[Sequence[_T]]:

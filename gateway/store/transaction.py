@@ -41,8 +41,11 @@ class Batch:
         self._counts: Counter[tuple[str, State]] = Counter()
 
     def admit(self, admission: Admission, now_ns: int) -> Admitted:
-        """Law 2: the look-up and the payment are one transaction. Raises CorruptRecord where the key's payment cannot
-        be read, ValueError where the id is taken, IllegalStep; the transaction must then be aborted."""
+        """Law 2: the look-up and the payment are one transaction.
+
+        Raises CorruptRecord where the key's payment cannot be read, ValueError where the id is taken (or, from
+        `finish`, where the record is too large), IllegalStep; the transaction must then be aborted.
+        """
         payment = admission.payment
         key = layout.key_key(payment.tenant, payment.instruction.idempotency_key)
         keys = self._db[layout.KEY2PAYMENT]
@@ -142,12 +145,16 @@ class Batch:
         return moved
 
     def _kept(self, happening: Happening) -> Happening:
-        """Stores the bank's bytes, once for all payments that rest on them, and cuts them to the bound."""
-        body = records.bounded_evidence(happening.evidence)
+        return replace(happening, evidence=self.keep(happening.evidence))
+
+    def keep(self, evidence: bytes) -> bytes:
+        """Stores a bank's bytes under their SHA-256, once for all that rests on them, and returns them as kept: cut
+        to the bound."""
+        body = records.bounded_evidence(evidence)
         key = hashlib.sha256(body).digest()
-        sealed = records.seal_evidence(key, body, len(happening.evidence))
+        sealed = records.seal_evidence(key, body, len(evidence))
         self._txn.put(key, sealed, overwrite=False, db=self._db[layout.EVIDENCE])
-        return replace(happening, evidence=body)
+        return body
 
     def _log(self, payment: Payment, before: State, happening: Happening) -> None:
         self._sequence += 1
@@ -162,7 +169,10 @@ class Batch:
 
     def _write(self, was: Payment | None, payment: Payment) -> None:
         put, db = self._txn.put, self._db
-        put(payment.id, records.seal_payment(payment), db=db[layout.PAYMENT2RECORD])
+        sealed = records.seal_payment(payment)
+        if was is None and len(sealed) > records.NEW_RECORD_BYTES_MAX:
+            raise ValueError(f"a record of {len(sealed)} bytes, new ones have at most {records.NEW_RECORD_BYTES_MAX}")
+        put(payment.id, sealed, db=db[layout.PAYMENT2RECORD])
         entries = layout.moving(payment)
         self._counts[payment.instruction.bank, payment.state] += 1
         if was is None:

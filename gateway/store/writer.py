@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER_QUEUE_S: Final = 0.1  # the time a full queue takes to be written
 RETRY_AFTER_FULL_S: Final = 10.0  # somebody has to make room
 HOUSEKEEPING_S: Final = 60.0  # how often readers of dead processes are cleared from LMDB's table
+ADMISSIONS_QUEUE_SHARE: Final = 0.75  # of the queue: a flood of instructions must not keep a bank's word out
 SHED_SHARE: Final = 0.9  # of the largest map: above it only outcomes are written, the rest is their reserve
 GROWTH_FACTOR: Final = 2
 GROWTH_BYTES_MIN: Final = 1 << 20
@@ -131,9 +132,11 @@ class Writer:
     def _admissible(self, jobs: Sequence[Job]) -> None:
         if self._latched is not None or self._closing:
             raise self._store_failed()
-        if self._waiting + sum(job.weight for job in jobs) > limits.WRITER_QUEUE_MAX:
+        sheddable = any(job.sheddable for job in jobs)
+        room = limits.WRITER_QUEUE_MAX * (ADMISSIONS_QUEUE_SHARE if sheddable else 1.0)
+        if self._waiting + sum(job.weight for job in jobs) > room:
             raise Overloaded("store queue", RETRY_AFTER_QUEUE_S)
-        if self._used_bytes > SHED_SHARE * self._map_bytes_max and any(job.sheddable for job in jobs):
+        if sheddable and self._used_bytes > SHED_SHARE * self._map_bytes_max:
             raise Overloaded("store", RETRY_AFTER_FULL_S)
 
     def _store_failed(self) -> StoreFailed:
@@ -159,9 +162,7 @@ class Writer:
                 logger.exception("a commit listener failed")
 
     def usage(self) -> Usage:
-        return Usage(
-            self._used_bytes, self._map_bytes, self._map_bytes_max, self._waiting, self._commits, self._writes
-        )
+        return Usage(self._used_bytes, self._map_bytes, self._map_bytes_max, self._waiting, self._commits, self._writes)
 
     async def close(self) -> None:
         """Commits what is queued, then ends the thread. Shielded: a write handed over is written."""
@@ -241,14 +242,11 @@ class Writer:
             return ()
         logger.error("the store is full: only outcomes are written")
         try:
-            facts = self._t_commit(rest)
+            return self._t_commit(rest)
         except lmdb.Error as error:
             if not _is_full(error):
                 raise
             return ()  # every job has its Overloaded: nothing was written, all of it may be tried again
-        for job in rest:
-            job.error = None
-        return facts
 
     def _t_commit(self, jobs: list[Job]) -> Sequence[Fact]:
         """One transaction. After an exception nothing of it is in the store, but for _Unknown."""
@@ -267,6 +265,8 @@ class Writer:
             if isinstance(error, lmdb.Error) and _is_full(error):
                 raise
             raise _Unknown(f"commit: {error}") from error
+        for job in jobs:
+            job.error = None  # of an earlier, aborted run
         self._commits += 1
         self._writes += sum(job.weight for job in jobs)
         self._t_measure()

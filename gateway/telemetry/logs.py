@@ -6,14 +6,16 @@ What could tell too much, and why it cannot:
 * Arguments of messages (`"… %s", value`): texts are withheld, numbers pass. Say what matters in `extra`. Loggers of
   libraries that never see a payment (TALKATIVE) may format their own texts: "connection refused" is worth reading.
 * Messages themselves: anything that looks like an IBAN is replaced.
-* Exceptions: their classes and the places in the code, along the chain of causes. Their texts are left out: a parser
-  quotes what it could not parse, and that may be a creditor. The class and the line lead to the same place.
+* Exceptions: their classes, errno or reason, and the places in the code, along the chain of causes. Their texts are
+  left out: a parser quotes what it could not parse, and that may be a creditor. Class and line lead there as well.
 """
 
+import errno
 import json
 import logging
 import os
 import sys
+import threading
 import traceback
 from collections import deque
 from collections.abc import Iterator
@@ -21,7 +23,9 @@ from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from gateway.config import TelemetrySettings
+from gateway.core.reasons import Reason
 from gateway.telemetry import names
+from gateway.telemetry.log_writer import QueuedHandler
 from gateway.telemetry.trail import open_place
 
 FRAMES_MAX: Final = 30
@@ -37,24 +41,46 @@ IBAN_MARK: Final = "(account)"
 TALKATIVE: Final = ("opentelemetry",)
 """Libraries whose messages may carry texts: they see only what telemetry lets through."""
 
-LOG_FIELDS: Final = frozenset({"attempts", "count", "duration_s", "host", "port", "signal", "version"})
+LOG_FIELDS: Final = frozenset(
+    {"attempts", "count", "duration_s", "host", "map_bytes", "mapping", "port", "signal", "version"}
+)
 """Extra fields beside the attributes of telemetry.names. Only numbers, flags and slugs pass."""
+
+logger = logging.getLogger(__name__)
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 def install(settings: TelemetrySettings, stream: TextIO) -> logging.Handler:
-    """Makes `stream` the only place the log goes to. Returns the handler, for removal."""
-    handler = logging.StreamHandler(stream)
+    """Makes `stream` the only place the log goes to, by a thread of its own. Returns the handler, to be flushed."""
+    handler = QueuedHandler(stream)
     handler.setFormatter(JsonLines() if settings.logs == "json" else Lines())
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
+        if isinstance(old, QueuedHandler):
+            old.close()
     root.addHandler(handler)
     root.setLevel(settings.log_level.upper())
     # logging prints what goes wrong inside itself, with the record's arguments, past every rule above.
     logging.raiseExceptions = False
+    _catch_strays()
     return handler
+
+
+def _catch_strays() -> None:
+    """An exception that nobody caught is told like the others: Python itself would print its text. Hooks that
+    somebody else has set are left alone."""
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = lambda kind, error, frames: _stray(error)
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = lambda stray: _stray(stray.exc_value)
+
+
+def _stray(error: BaseException | None) -> None:
+    if isinstance(error, KeyboardInterrupt) or error is None:
+        return
+    logger.critical("an exception that nobody caught", exc_info=error)
 
 
 class JsonLines(logging.Formatter):
@@ -135,11 +161,19 @@ def _chain(error: BaseException) -> list[dict[str, Any]]:
         if here is None or id(here) in seen:
             continue
         seen.add(id(here))
-        told.append({"type": type(here).__qualname__, "at": _places(here)})
+        told.append({"type": type(here).__qualname__, **_listed(here), "at": _places(here)})
         if isinstance(here, BaseExceptionGroup):
             ahead.extend(here.exceptions)
         ahead.append(here.__cause__ or (None if here.__suppress_context__ else here.__context__))
     return told
+
+
+def _listed(error: BaseException) -> dict[str, str]:
+    """What an exception knows beyond its class, where that comes from a closed list: errno, or one of our reasons."""
+    if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
+        return {"why": errno.errorcode[error.errno]}
+    reason = getattr(error, "reason", None)
+    return {"why": reason.value} if isinstance(reason, Reason) else {}
 
 
 def _places(error: BaseException) -> list[str]:
@@ -159,5 +193,5 @@ def _short(filename: str) -> str:
 
 def _told(chain: list[dict[str, Any]] | None) -> Iterator[str]:
     for error in chain or []:
-        yield error["type"]
+        yield f"{error['type']} {error.get('why', '')}".rstrip()
         yield from (f"  at {place}" for place in error["at"])

@@ -38,17 +38,22 @@ class Meter:
         self._lock = threading.Lock()
         self._series: dict[str, dict[Key, Outside]] = {name: {} for name in names.METRICS}
         """Metric → combination as the house says it → as it leaves the house."""
-        self._counts: dict[str, dict[Key, int]] = {name: {} for name in names.METRICS}
+        self._counts: dict[str, dict[Key, int]] = {
+            metric.name: {} for metric in names.METRICS.values() if metric.kind == "counter"
+        }
         self._histograms: dict[str, Histogram] = {}
         for metric in names.METRICS.values():
             self._prepare(metric)
 
     def count(self, name: str, n: int, attributes: Attributes) -> bool:
         """False: no such counter, or it may not have these attributes; nothing was counted."""
-        key = self._key("counter", name, attributes)
-        if key is None:
-            return False
-        counts = self._counts[name]
+        key: Key | None = tuple(attributes.items())
+        counts = self._counts.get(name)
+        if counts is None or key not in counts:
+            key = self._key("counter", name, attributes)
+            if key is None:
+                return False
+            counts = self._counts[name]
         with self._lock:
             counts[key] = counts.get(key, 0) + n
         return True

@@ -53,14 +53,16 @@ class Telemetry:
     _ends: tuple[Callable[[], object], ...] = ()
     _flushes: tuple[Callable[[], object], ...] = ()
     _files: tuple[TextIO, ...] = field(default=(), repr=False)
+    _log: logging.Handler = field(default_factory=logging.NullHandler, repr=False)
 
     def flush(self, timeout_s: float | None = None) -> bool:
         """Exports what is there. Blocks for `timeout_s` (default: shutdown_s_max) at most; False: not all is out."""
-        return _bounded(self._flushes, self.shutdown_s_max if timeout_s is None else timeout_s)
+        return _bounded((*self._flushes, self._log.flush), self.shutdown_s_max if timeout_s is None else timeout_s)
 
     def shutdown(self) -> bool:
-        """Exports what is there and stops. Blocks for shutdown_s_max at most; False: something was left behind."""
+        """Exports what is there and stops. Blocks for shutdown_s_max + 0.5 s at most; False: not all is out."""
         whole = _bounded(self._ends, self.shutdown_s_max)
+        self._log.flush()  # last, and with a bound of its own: exporters tell why they could not deliver
         if whole:
             for file in self._files:
                 file.close()
@@ -72,7 +74,7 @@ def start(settings: TelemetrySettings, stdout: TextIO = sys.stdout, stderr: Text
 
     Raises OSError where the file of `traces = "file:PATH"` cannot be opened for appending.
     """
-    logs.install(settings, stderr)
+    log = logs.install(settings, stderr)
     resource = Resource(
         {"service.name": settings.service_name, "service.instance.id": settings.instance_name}, SCHEMA_URL
     )
@@ -89,6 +91,7 @@ def start(settings: TelemetrySettings, stdout: TextIO = sys.stdout, stderr: Text
         tuple(provider.shutdown for provider in providers),
         tuple(provider.force_flush for provider in providers),
         tuple(files),
+        log,
     )
 
 

@@ -202,9 +202,7 @@ class UnknownName(Exception):
 class OtelTrail:
     """core.ports.Trail. With `strict`, unknown names raise UnknownName: for tests."""
 
-    def __init__(
-        self, sink: SpanSink | None, meter: Meter, *, sample_ratio: float = 1.0, strict: bool = False
-    ) -> None:
+    def __init__(self, sink: SpanSink | None, meter: Meter, *, sample_ratio: float = 1.0, strict: bool = False) -> None:
         self._sink = sink
         self._meter = meter
         self._sampled_below = round(sample_ratio * 2**64)

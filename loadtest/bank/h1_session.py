@@ -1,6 +1,6 @@
 """The bank's side of one HTTP/1.1 connection: one request at a time, kept alive, no pipelining ahead."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import h11
 import trio
@@ -145,9 +145,6 @@ class H1Exchange(Exchange):
         """Nothing more will be said to this request."""
         self.answered.set()
         await trio.lowlevel.checkpoint()
-
-
-Answer = Callable[[Exchange], Awaitable[None]]
 
 
 def _request(head: h11.Request, body: bytes) -> Request:

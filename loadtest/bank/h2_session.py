@@ -177,9 +177,11 @@ class H2Session:
             raise Gone from closed
 
     def send_head(self, stream_id: int, headers: list[tuple[str, str]], end: bool) -> None:
+        """HEADERS; `end` when no body follows. Raises Gone."""
         self._h2_call(self.h2.send_headers, stream_id, headers, end)
 
     def reset(self, stream_id: int, error_code: int) -> None:
+        """RST_STREAM. Raises Gone."""
         self._h2_call(self.h2.reset_stream, stream_id, error_code)
 
     def _h2_call(self, act: Callable[..., None], *args: object) -> None:

@@ -10,9 +10,7 @@ from loadtest.bank.pain002 import TransferStatus
 DutyKind = Literal["accept", "settle"]
 
 
-def promise(
-    connection: sqlite3.Connection, due_at: float, kind: DutyKind, submission_id: int, copies: int = 1
-) -> None:
+def promise(connection: sqlite3.Connection, due_at: float, kind: DutyKind, submission_id: int, copies: int = 1) -> None:
     """Writes down a duty. `due_at` is seconds since the epoch."""
     connection.execute(
         "INSERT INTO duties (due_at, kind, submission_id, copies) VALUES (?, ?, ?, ?)",

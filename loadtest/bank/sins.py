@@ -58,7 +58,7 @@ _AMOUNTS: dict[str, tuple[float, float]] = {
     "times": (1, 2**31),
     "probability": (0, 1),
     "seconds": (0, DELAY_S_MAX),
-    "code": (100, 599),
+    "code": (400, 599),
     "retry_after": (0, 86_400),
     "error_code": (0, 2**32 - 1),
     "after_bytes": (0, 2**31),
@@ -121,6 +121,8 @@ class Sin:
                 raise UnknownSin(f"{key}: a text, not {getattr(self, key)!r}")
         if not isinstance(self.seed, int):
             raise UnknownSin(f"seed: a whole number, not {self.seed!r}")
+        if self.says == "NOTFOUND" and self.operation not in ("status", "any"):
+            raise UnknownSin("says: NOTFOUND is for inquiries; set operation to status")
         self._chance = random.Random(self.seed)
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -59,7 +60,8 @@ def tree(of: Iso20022Adapter, told: Submission) -> etree._Element:
 def texts(root: etree._Element, path: str) -> list[str]:
     """By local names: `PmtInf/PmtInfId`."""
     steps = "/".join(f"*[local-name()='{name}']" for name in path.split("/"))
-    return [element.text or "" for element in root.xpath(f"//{steps}")]
+    found: Any = root.xpath(f"//{steps}")
+    return [element.text or "" for element in found]
 
 
 @pytest.mark.parametrize(("version", "dialect"), KINDS)
@@ -140,7 +142,7 @@ def test_an_amount_has_no_exponent() -> None:
         ({"creditor": Party("X", Account(IBAN_GB))}, {"SvcLvl/Cd": ["SEPA"]}),
     ],
 )
-def test_the_rail_is_told(overrides: dict[str, object], expected: dict[str, list[str]]) -> None:
+def test_the_rail_is_told(overrides: dict[str, Any], expected: dict[str, list[str]]) -> None:
     """Instant, urgent and SEPA are said where they apply and nowhere else."""
     root = tree(adapter(), submission([payment(**overrides)]))
     assert {path: texts(root, path) for path in expected} == expected
@@ -151,6 +153,11 @@ def test_payments_that_share_nothing_but_the_account_get_blocks_of_their_own() -
     root = tree(adapter(), submission(BEYOND_SEPA["mixed"]))
     assert texts(root, "PmtInf/NbOfTxs") == ["1", "1", "1"]
     assert len(set(texts(root, "PmtInf/PmtInfId"))) == 3
+    root = tree(adapter(), submission([*LIVES["two debtors"], payment(3)]))
+    assert texts(root, "Dbtr/Nm") == ["Example Debtor GmbH", "Another Name"]
+    assert texts(root, "PmtInf/NbOfTxs") == ["2", "1"]
+    shared = [payment(1, charge_bearer=ChargeBearer.SHAR), payment(2, charge_bearer=ChargeBearer.DEBT)]
+    assert texts(tree(adapter(), submission(shared)), "PmtInf/ChrgBr") == ["SHAR", "DEBT"]
 
 
 def test_the_debtor_is_the_instructions_then_the_companys() -> None:

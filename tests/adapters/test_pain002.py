@@ -24,7 +24,7 @@ def words(heard: Said) -> dict[str, tuple[str, str]]:
 def test_a_group_status_is_everybodys() -> None:
     """RJCT of the whole message rejects each of its payments, with the group's reason."""
     heard = hear(group="RJCT", reason="AM10")
-    assert words(heard) == {name: ("RJCT", "AM10") for name in ("I1", "I2", "I3")}
+    assert words(heard) == dict.fromkeys(("I1", "I2", "I3"), ("RJCT", "AM10"))
     assert {one.word for one in heard.outcomes} == {Word.REJECTED}
 
 

@@ -43,7 +43,7 @@ HOSTILE = {
     "other message": b"<Document><BkToCstmrStmt><GrpHdr><MsgId>1</MsgId></GrpHdr></BkToCstmrStmt></Document>",
     "interbank status": GOOD.replace(b"CstmrPmtStsRpt", b"FIToFIPmtStsRpt"),
     "without a message": b"<Document><CstmrPmtStsRpt><GrpHdr/></CstmrPmtStsRpt></Document>",
-    "too long": b"<a>" + b" " * DOCUMENT_BYTES_MAX + b"</a>",
+    "too long": GOOD + b"\n" * DOCUMENT_BYTES_MAX,
 }
 
 

@@ -1,6 +1,7 @@
 """Every pain.002 that banks and communities published is read, compared with an independent count."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import etree
@@ -22,7 +23,8 @@ def said(path: Path) -> list[StatusReport]:
 
 def raw(path: Path, name: str) -> list[str]:
     """The texts of all elements of that name, by another way than the reader's."""
-    return [text.strip() for text in etree.parse(str(path)).xpath(f"//*[local-name()='{name}']/text()")]
+    found: Any = etree.parse(str(path)).xpath(f"//*[local-name()='{name}']/text()")
+    return [text.strip() for text in found]
 
 
 def test_there_are_samples() -> None:
@@ -48,7 +50,8 @@ def test_every_sample_is_read_whole(path: Path) -> None:
     reasons = [*(report.status for report in reports), *(batch.status for batch in batches)]
     reasons += [one.status for one in transactions]
     found = sorted(reason for status in reasons for reason in status.reasons)
-    assert found == sorted(etree.parse(str(path)).xpath("//*[local-name()='Rsn']/*/text()"))
+    expected: Any = etree.parse(str(path)).xpath("//*[local-name()='Rsn']/*/text()")
+    assert found == sorted(expected)
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.devca import DevCa
 from tests.cli.fake_gateway import FakeGateway
-from tests.cli.pki import Ca
 
 
 @dataclass
@@ -16,22 +16,22 @@ class Served:
 
     gateway: FakeGateway
     profile: str
-    ca: Ca
+    ca: DevCa
 
 
 @pytest.fixture(scope="session")
-def test_ca(tmp_path_factory: pytest.TempPathFactory) -> Ca:
-    ca = Ca(tmp_path_factory.mktemp("pki"))
-    ca.issue("server")
-    ca.issue("client")
+def test_ca(tmp_path_factory: pytest.TempPathFactory) -> DevCa:
+    ca = DevCa.open_or_create(tmp_path_factory.mktemp("pki"))
+    ca.server("server")
+    ca.client("client", "spiffe://example.org/client")
     return ca
 
 
 @pytest.fixture
-def served(test_ca: Ca, tmp_path: Path) -> Iterator[Served]:
+def served(test_ca: DevCa, tmp_path: Path) -> Iterator[Served]:
     gateway, folder = FakeGateway(), test_ca.folder
     server, port = gateway.serve(
-        (folder / "server.key").read_bytes(), (folder / "server.pem").read_bytes(), test_ca.file.read_bytes()
+        (folder / "server.key").read_bytes(), (folder / "server.pem").read_bytes(), test_ca.ca_file.read_bytes()
     )
     profile = write_profile(tmp_path, test_ca, f"127.0.0.1:{port}")
     yield Served(gateway, str(profile), test_ca)
@@ -41,10 +41,10 @@ def served(test_ca: Ca, tmp_path: Path) -> Iterator[Served]:
     server.stop(grace=0).wait(5)
 
 
-def write_profile(folder: Path, ca: Ca, address: str) -> Path:
+def write_profile(folder: Path, ca: DevCa, address: str) -> Path:
     profile = folder / "profile.toml"
     profile.write_text(
-        f'address = "{address}"\nca = "{ca.file}"\n'
+        f'address = "{address}"\nca = "{ca.ca_file}"\n'
         f'cert = "{ca.folder}/client.pem"\nprivate_key = "{ca.folder}/client.key"\n'
     )
     return profile

@@ -154,9 +154,7 @@ def test_bad_lines_are_told_by_number_and_the_others_paid(
         assert text in told.err
 
 
-def test_json_lines_and_arrays_say_the_same(
-    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_lines_and_arrays_say_the_same(served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Flat rows and protobuf's JSON form may be mixed; --json answers one line each, in order."""
     flat = {"key": "K1", "amount": "5 EUR", "debtor": DEBTOR, "creditor_name": "A", "creditor": CREDITOR}
     nested = {

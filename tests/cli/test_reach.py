@@ -11,11 +11,11 @@ from gateway.__main__ import main
 from gateway.cli.complaint import Exit
 from gateway.cli.patience import Patience
 from gateway.cli.refusal import Refusal
+from gateway.devca import DevCa
 from tests.cli.conftest import Served, write_profile
-from tests.cli.pki import Ca
 
 
-def test_nobody_listening_is_told_plainly(test_ca: Ca, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_listening_is_told_plainly(test_ca: DevCa, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 3, and a hint to start the daemon; never a traceback."""
     profile = write_profile(tmp_path, test_ca, "127.0.0.1:1")
     assert main(["list", "--profile", str(profile)]) == Exit.UNREACHABLE
@@ -28,8 +28,8 @@ def test_a_strange_ca_is_told_as_a_tls_matter(
     served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A daemon that our CA file does not vouch for is not talked to, and the message names --ca."""
-    other = Ca(tmp_path / "other", "another CA")
-    assert main(["banks", "--profile", served.profile, "--ca", str(other.file)]) == Exit.UNREACHABLE
+    other = DevCa.open_or_create(tmp_path / "other")
+    assert main(["banks", "--profile", served.profile, "--ca", str(other.ca_file)]) == Exit.UNREACHABLE
     assert "--ca" in capsys.readouterr().err
 
 
@@ -37,15 +37,21 @@ def test_a_strange_client_certificate_is_told_as_a_tls_matter(
     served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A certificate of another CA is refused by the daemon; the message names --cert."""
-    cert, key = Ca(tmp_path / "other", "another CA").issue("client")
-    words = ["banks", "--profile", served.profile, "--cert", str(cert), "--private-key", str(key)]
+    theirs = DevCa.open_or_create(tmp_path / "other").client("client", "spiffe://example.org/client")
+    words = [
+        "banks",
+        "--profile",
+        served.profile,
+        "--cert",
+        str(theirs.certificate_file),
+        "--private-key",
+        str(theirs.key_file),
+    ]
     assert main(words) == Exit.UNREACHABLE
     assert "--cert" in capsys.readouterr().err
 
 
-def test_no_profile_names_what_is_missing(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_profile_names_what_is_missing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without flags and profile: usage, and all ways to name a daemon."""
     monkeypatch.delenv("CAUSEWAY_PROFILE", raising=False)
     assert main(["list"]) == Exit.USAGE

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from gateway import limits
 from gateway.core import happenings
 from gateway.core.facts import Fact
 from gateway.core.happenings import Happening
@@ -16,9 +17,9 @@ from gateway.core.ports import Admission, LaneCounts, PaymentFilter, Step, Store
 from gateway.core.reasons import Reason
 from gateway.core.states import IllegalStep, Kind, State
 from gateway.store.store import LmdbStore
+from tests.fakes.admissions import a_payment, mark, queued
 from tests.fakes.clock import START_NS, FakeClock
 from tests.fakes.memory_store import MemoryStore
-from tests.fakes.admissions import a_payment, mark, queued
 
 S = 1_000_000_000
 
@@ -366,6 +367,17 @@ async def test_pages_follow_each_other_without_gap_or_repeat(store: Store) -> No
         if not after:
             break
     assert seen == ids
+
+
+async def test_a_page_looks_at_a_bounded_number(store: Store) -> None:
+    """A filter that means almost nothing costs one bounded look per call, and still finds what there is."""
+    await store.admit([queued(f"order-{n:04}") for n in range(limits.PAGE_SCAN_MAX)])
+    last = await admitted(store, "wanted", bank="southbank", now_ns=START_NS + S)
+    nothing, after = await store.page(PaymentFilter(bank="southbank"), limit=10)
+    assert nothing == []
+    assert after != b""
+    assert await store.page(PaymentFilter(bank="southbank"), after=after, limit=10) == ([last], b"")
+    assert len(await store.facts(0, 10**6)) == limits.PAGE_SCAN_MAX
 
 
 async def test_the_same_end_to_end_id_twice_is_shown_twice(store: Store) -> None:

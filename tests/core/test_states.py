@@ -36,9 +36,7 @@ def test_every_state_has_a_meaning_and_can_be_reached() -> None:
 
 def test_an_end_is_left_only_by_money_that_comes_back() -> None:
     """From an end nothing leads on, but SETTLED to RETURNED."""
-    ways_out = {
-        (state, kind, after) for (state, kind), after in STEPS.items() if state in ENDS and after is not state
-    }
+    ways_out = {(state, kind, after) for (state, kind), after in STEPS.items() if state in ENDS and after is not state}
     assert ways_out == {(State.SETTLED, Kind.RETURNED, State.RETURNED)}
 
 

@@ -168,9 +168,7 @@ async def test_silence_is_broken_by_heartbeats(store: MemoryStore, autojump_cloc
     assert trio.current_time() - started_s == pytest.approx(30.0)
 
 
-async def test_facts_of_others_move_the_position_without_a_flood(
-    store: MemoryStore, autojump_clock: MockClock
-) -> None:
+async def test_facts_of_others_move_the_position_without_a_flood(store: MemoryStore, autojump_clock: MockClock) -> None:
     """A commit of others each second is a heartbeat each ten: the position follows, the line stays quiet."""
     seen: list[tuple[Sequence[Fact], int]] = []
 

@@ -54,8 +54,10 @@ class FakeAdapter:
         return WireRequest("GET", f"/reports/{cursor or 0}")
 
     def read_collection(self, cursor: str, answer: WireAnswer) -> Collection:
-        first, _, rest = answer.body.decode().partition("\n")
-        return Collection(self._words(WireAnswer(200, (), rest.encode())), first)
+        first, *rest = answer.body.decode().splitlines()
+        readable = "\n".join(line for line in rest if not line.startswith("?"))
+        unreadable = tuple(line.encode() for line in rest if line.startswith("?"))
+        return Collection(self._words(WireAnswer(200, (), readable.encode())), first, unreadable)
 
     def _words(self, answer: WireAnswer) -> tuple[Outcome, ...]:
         if answer.status >= 400:

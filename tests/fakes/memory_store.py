@@ -42,7 +42,7 @@ class MemoryStore:
         self._keys: dict[tuple[str, str], bytes] = {}
         self._wires: dict[tuple[str, str], bytes] = {}
         self._facts: list[Fact] = []
-        self._evidence: dict[bytes, bytes] = {}
+        self.evidence_kept: dict[bytes, bytes] = {}
         self._cursors: dict[str, str] = {}
         self._listeners: list[CommitListener] = []
 
@@ -109,7 +109,7 @@ class MemoryStore:
         moved = after_happening(payment, happening, self._clock.now_ns())
         if happening.evidence:
             happening = replace(happening, evidence=happening.evidence[: limits.EVIDENCE_BYTES_MAX])
-            self._evidence[hashlib.sha256(happening.evidence).digest()] = happening.evidence
+            self.evidence_kept[hashlib.sha256(happening.evidence).digest()] = happening.evidence
         if happening.kind is Kind.MARKED and happening.attempt is not None:
             self._wires[happening.attempt.bank, happening.attempt.wire_reference] = payment.id
         self._log(moved, payment.state, happening)
@@ -123,9 +123,10 @@ class MemoryStore:
         for told in self._listeners if new else ():
             told(new)
 
-    async def set_cursor(self, bank: str, cursor: str) -> None:
+    async def set_cursor(self, bank: str, cursor: str, kept: Sequence[bytes] = ()) -> None:
         await trio.lowlevel.checkpoint()
         self._cursors[bank] = cursor
+        self.evidence_kept.update({hashlib.sha256(document).digest(): document for document in kept})
 
     def on_commit(self, told: CommitListener) -> None:
         self._listeners.append(told)
@@ -211,7 +212,7 @@ class MemoryStore:
 
     async def facts(self, after: int, limit: int) -> list[Fact]:
         await trio.lowlevel.checkpoint()
-        return self._facts[after : after + limit]
+        return self._facts[after : after + min(limit, limits.PAGE_SCAN_MAX)]
 
     async def facts_of(self, payment_id: bytes, limit: int) -> list[Fact]:
         await trio.lowlevel.checkpoint()

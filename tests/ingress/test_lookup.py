@@ -104,9 +104,7 @@ async def test_a_payment_that_was_not_sent_can_be_taken_back(edge: Edge) -> None
     for _ in range(2):
         answer = await edge.call("payments.CancelPayment", service.CancelPaymentRequest(id=id_))
         assert answer.payment.state == payment_pb2.STATE_CANCELLED
-    history = (
-        await edge.call("payments.GetPayment", service.GetPaymentRequest(id=id_, include_history=True))
-    ).history
+    history = (await edge.call("payments.GetPayment", service.GetPaymentRequest(id=id_, include_history=True))).history
     assert [(fact.kind, fact.actor) for fact in history][2:] == [("cancelled", "erp")]
 
 

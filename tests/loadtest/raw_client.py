@@ -78,7 +78,8 @@ class RawClient:
         """Sends a request and returns its stream id."""
         stream_id, self._next = self._next, self._next + 2
         self.streams[stream_id] = Stream()
-        fields = {":method": method, ":scheme": "https", ":authority": "localhost", ":path": path, **headers}
+        pseudo = {":method": method, ":scheme": "https", ":authority": "localhost", ":path": path}
+        fields = [*pseudo.items(), *headers.items()]
         head = HeadersFrame(stream_id, data=self._encoder.encode(fields), flags=["END_HEADERS"])
         if not body:
             head.flags.add("END_STREAM")

@@ -8,9 +8,10 @@ from lxml import etree
 
 from loadtest.bank import Sin
 from loadtest.bank.config import BODY_BYTES_MAX, REPORTS_PER_ANSWER_MAX
+from loadtest.bank.sins import Says
 from tests.loadtest.conftest import Open, Opener
 from tests.loadtest.messages import CREDITOR, DEBTOR, message, single, transfer
-from tests.loadtest.raw_client import Stream
+from tests.loadtest.raw_client import Stream, connect
 
 NS = "{urn:iso:std:iso:20022:tech:xsd:pain.002.001.10}"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -216,7 +217,7 @@ async def test_a_lie_about_the_reference(open_bank: Opener) -> None:
 
 
 @pytest.mark.parametrize(("says", "code", "said"), [("NOTFOUND", 404, None), ("RJCT", 200, "RJCT MS03")])
-async def test_a_lie_in_an_inquiry(open_bank: Opener, says: str, code: int, said: str | None) -> None:
+async def test_a_lie_in_an_inquiry(open_bank: Opener, says: Says, code: int, said: str | None) -> None:
     """An inquiry may be answered with a lie while the booking stands."""
     here = await open_bank()
     here.bank.sins.append(Sin("lie", operation="status", says=says))
@@ -287,3 +288,33 @@ async def test_a_stalled_stream_stalls_only_itself(open_bank: Opener) -> None:
     assert not here.client.streams[stalled].over
     await here.client.widen(stalled, 1 << 20)
     assert (await here.client.answer(stalled)).body.endswith(b"</reports>")
+
+
+async def test_no_more_exchanges_than_the_bound(open_bank: Opener) -> None:
+    """With all exchanges taken by silent ones the next request is told 503, and nothing of it is booked."""
+    here = await open_bank(exchanges_max=2)
+    here.bank.sins.append(Sin("silent", times=2))
+    for number in range(2):
+        await here.client.send("POST", "/v1/payments", single(f"R{number}"))
+    assert (await here.client.pay(single("R2"))).status == 503
+    assert here.bank.ledger.received_by_reference().keys() <= {"R0", "R1"}
+
+
+async def test_no_more_connections_than_the_bound(open_bank: Opener) -> None:
+    """A connection above the bound is ended before its handshake; one that ends makes room."""
+    here = await open_bank(connections_max=1)
+    with pytest.raises(trio.BrokenResourceError):
+        async with connect(here.ports.port, here.papers):
+            pass
+    await trio.aclose_forcefully(here.client.tls)
+    with trio.fail_after(5):
+        while not await connects(here):
+            pass
+
+
+async def connects(here: Open) -> bool:
+    try:
+        async with connect(here.ports.port, here.papers) as client:
+            return (await client.ask("GET", "/v1/reports")).status == 200
+    except trio.BrokenResourceError:
+        return False

@@ -14,6 +14,7 @@ from gateway.journey import House
 from gateway.status.collector import Collector
 from tests.fakes.bank import fails
 from tests.fakes.house import house, link, queue, trail
+from tests.fakes.memory_store import MemoryStore
 
 
 @asynccontextmanager
@@ -94,3 +95,18 @@ async def test_the_cursor_survives_the_collector(autojump_clock: trio.testing.Mo
     asked = [request.path for request in link(gate).requests if request.path.startswith("/reports/")]
     assert asked[-1] == "/reports/1"
     assert await gate.store.cursor("northbank") == "1"
+
+
+async def test_a_report_nobody_can_read_is_kept_and_the_rest_is_taken(autojump_clock: trio.testing.MockClock) -> None:
+    """The cursor moves past it only together with the document itself: nothing a bank sent is lost."""
+    gate = house()
+    (payment,) = await queue(gate, 1)
+    async with running(gate):
+        await trio.sleep(1)
+        link(gate).reports += ["?<garbage", f"{payment.wire_reference} SETTLED ACSC"]
+        await trio.sleep(31)
+    found = await gate.store.get(payment.id)
+    assert found is not None
+    assert found.state is State.SETTLED
+    assert isinstance(gate.store, MemoryStore)
+    assert b"?<garbage" in gate.store.evidence_kept.values()

@@ -74,9 +74,7 @@ def test_the_window_counts_from_the_last_attempt() -> None:
 def test_a_word_about_another_payment_is_no_word() -> None:
     """An answer that names somebody else's reference teaches nothing about ours."""
     other = Outcome(Word.SETTLED, "CWSOMEBODYELSE", "ACSC")
-    step = resolved(
-        doubtful(), [other], declaration=DECLARATION, policy=POLICY, now_ns=NOW_NS + 100 * S, evidence=b""
-    )
+    step = resolved(doubtful(), [other], declaration=DECLARATION, policy=POLICY, now_ns=NOW_NS + 100 * S, evidence=b"")
     assert learnt_nothing(step)
 
 

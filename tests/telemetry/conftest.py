@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,8 +29,15 @@ class Heard:
         assert self.telemetry.flush(5)
         return [said for said in map(json.loads, self.out.getvalue().splitlines()) if "span_id" in said]
 
-    def logged(self) -> list[dict[str, Any]]:
-        return [json.loads(text) for text in self.err.getvalue().splitlines()]
+    def text(self) -> str:
+        """The log as it is."""
+        logging.getLogger().handlers[-1].flush()
+        return self.err.getvalue()
+
+    def logged(self, by: str = "gateway.test") -> list[dict[str, Any]]:
+        """Records of one logger: exporters of earlier tests may still be complaining."""
+        records = [json.loads(text) for text in self.text().splitlines()]
+        return [record for record in records if record["logger"] == by]
 
 
 Listen = Callable[..., Heard]
@@ -40,6 +48,7 @@ def listen() -> Iterator[Listen]:
     """listen(**telemetry settings) → Heard; console spans of every trace unless told otherwise."""
     root = logging.getLogger()
     before = (list(root.handlers), root.level, logging.raiseExceptions)
+    hooks = (sys.excepthook, threading.excepthook)
     heard: list[Heard] = []
 
     def listen(**settings: Any) -> Heard:
@@ -51,6 +60,7 @@ def listen() -> Iterator[Listen]:
         one.telemetry.shutdown()
     root.handlers[:], logging.raiseExceptions = before[0], before[2]
     root.setLevel(before[1])
+    sys.excepthook, threading.excepthook = hooks
 
 
 class Collector:

@@ -64,7 +64,7 @@ def test_console_log_and_text_log_are_silent(listen: Listen) -> None:
             sing(heard.trail, canary)
             tell(canary)
         assert heard.telemetry.shutdown()
-        silent(heard.out.getvalue(), heard.err.getvalue())
+        silent(heard.out.getvalue(), heard.text())
 
 
 def test_file_is_silent(listen: Listen, tmp_path: Path) -> None:

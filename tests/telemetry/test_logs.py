@@ -1,10 +1,16 @@
 """The log tells what happened and where, never who paid whom."""
 
+import json
 import logging
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.core.errors import NotSent
+from gateway.core.reasons import Reason
 from gateway.telemetry import names
 from gateway.telemetry.logs import CAUSES_MAX, FRAMES_MAX
 from tests.telemetry.conftest import Listen
@@ -72,7 +78,7 @@ def test_exporters_may_say_why_they_failed(listen: Listen) -> None:
     """A library that sees no payment may tell an operator that the collector refused the connection."""
     heard = listen()
     logging.getLogger("opentelemetry.exporter").warning("Failed: %s", "connection refused")
-    assert heard.logged()[0]["message"] == "Failed: connection refused"
+    assert heard.logged("opentelemetry.exporter")[0]["message"] == "Failed: connection refused"
 
 
 def test_exception_is_told_by_class_and_place_only(listen: Listen) -> None:
@@ -89,8 +95,53 @@ def test_exception_is_told_by_class_and_place_only(listen: Listen) -> None:
     assert [error["type"] for error in said["error"]] == ["LookupError", "ValueError"]
     assert said["error"][0]["at"][0].startswith("tests/telemetry/test_logs.py:")
     assert "test_exception_is_told_by_class_and_place_only" in said["error"][0]["at"][0]
-    assert IBAN not in heard.err.getvalue()
-    assert "Vogelsang" not in heard.err.getvalue()
+    assert IBAN not in heard.text()
+    assert "Vogelsang" not in heard.text()
+
+
+def test_exception_tells_its_reason_from_a_closed_list(listen: Listen) -> None:
+    """Why a file or a bank failed is worth reading and comes from a list: errno, or a reason of ours."""
+    heard = listen()
+    try:
+        try:
+            Path("/nowhere/Maria Vogelsang").read_text()
+        except OSError as error:
+            raise NotSent(Reason.CONNECT_FAILED, "Maria Vogelsang") from error
+    except NotSent:
+        logger.exception("failed")
+    (said,) = heard.logged()
+    assert [(error["type"], error["why"]) for error in said["error"]] == [
+        ("NotSent", "CONNECT_FAILED"),
+        ("FileNotFoundError", "ENOENT"),
+    ]
+    assert "Vogelsang" not in heard.text()
+
+
+def test_what_nobody_caught_is_told_like_the_rest() -> None:
+    """Python would print the text of an exception that ends the process; with the log installed it is left out."""
+    script = (
+        "import sys; from gateway.config import TelemetrySettings; from gateway.telemetry import logs;"
+        f"logs.install(TelemetrySettings(), sys.stderr); raise ValueError('{IBAN}')"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    said = json.loads(ended.stderr)
+    assert (said["level"], said["error"][0]["type"]) == ("critical", "ValueError")
+    assert IBAN not in ended.stderr
+
+
+def test_hooks_of_others_are_left_alone(listen: Listen) -> None:
+    """pytest and debuggers keep their own hook."""
+
+    def mine(*_: object) -> None: ...
+
+    before = sys.excepthook
+    sys.excepthook = mine
+    try:
+        listen()
+        assert sys.excepthook is mine
+    finally:
+        sys.excepthook = before
 
 
 def test_exceptions_are_told_within_bounds(listen: Listen) -> None:
@@ -119,7 +170,7 @@ def test_text_form_is_for_people(listen: Listen) -> None:
         raise ValueError(IBAN)
     except ValueError:
         logger.debug("failed", exc_info=True, extra={"bank": "northbank"})
-    first, *rest = heard.err.getvalue().splitlines()
+    first, *rest = heard.text().splitlines()
     assert first.endswith(" debug   gateway.test: failed bank=northbank")
     assert rest[0] == "  ValueError"
     assert rest[1].startswith("    at tests/telemetry/test_logs.py:")

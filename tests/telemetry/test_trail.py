@@ -177,9 +177,7 @@ HEX = st.text("0123456789abcdef", min_size=1, max_size=34)
     st.one_of(
         st.text(max_size=60),
         st.tuples(st.sampled_from(["00", "01", "ff", "0"]), HEX, HEX, HEX).map("-".join),
-        st.sampled_from(
-            [PARENT, QUIET_PARENT, PARENT + "-", PARENT + "-x", "01" + PARENT[2:] + "-x", PARENT.upper()]
-        ),
+        st.sampled_from([PARENT, QUIET_PARENT, PARENT + "-", PARENT + "-x", "01" + PARENT[2:] + "-x", PARENT.upper()]),
         st.sampled_from([f"00-{'0' * 32}-b7ad6b7169203331-01", f"00-{'a' * 32}-{'0' * 16}-01"]),
     )
 )

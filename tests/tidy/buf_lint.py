@@ -1,7 +1,7 @@
 """`make lint`, the buf part: our protos against buf's STANDARD rules, without network.
 
-buf cannot fetch google/type and google/rpc from its registry here, so a workspace of two modules is laid in build/buf:
-ours, and the googleapis protos that googleapis-common-protos installed (read, not linted). npm brings the buf binary.
+buf would fetch google/type and google/rpc from its own registry. So a workspace of two modules is laid in build/buf:
+ours, and the protos that googleapis-common-protos installed (read, not linted). npm brings the buf binary.
 """
 
 import shutil

@@ -34,7 +34,7 @@ def google_apis() -> Path:
 
 
 def generate(tree: Tree, out: Path) -> list[Path]:
-    """Writes the code of a tree below `out`; returns the files. Raises SystemExit with protoc's own words above it."""
+    """Writes the code of a tree below `out`; returns the files. Raises SystemExit after protoc's own words."""
     protos = tree.protos()
     if not protos:
         return []

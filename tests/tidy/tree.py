@@ -5,10 +5,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-TOP_LEVEL = frozenset(
-    "gateway protos adapters conf tests loadtest docs pyproject.toml Dockerfile README.md Makefile CHANGELOG.md .ci".split()
-)
-"""Exactly these, beside what git itself needs (issue 2, part 1)."""
+FOLDERS = ("gateway", "protos", "adapters", "conf", "tests", "loadtest", "docs", ".ci")
+TOP_LEVEL = frozenset((*FOLDERS, "pyproject.toml", "Dockerfile", "README.md", "Makefile", "CHANGELOG.md"))
+"""Exactly these, beside what git itself needs."""
 
 GENERATED = ("_pb2.py", "_pb2_grpc.py", "_pb2.pyi")
 
