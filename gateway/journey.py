@@ -19,7 +19,6 @@ from datetime import UTC, date, datetime
 
 import trio
 
-from gateway import limits
 from gateway.config import BankProfile
 from gateway.core import happenings
 from gateway.core.backoff import backoff_s
@@ -193,7 +192,7 @@ def doubt(house: House, bank: Bank, reason: Reason, evidence: bytes = b"") -> Ha
     """The payment may be at the bank; the first inquiry is planned (law 5)."""
     first_after_s = bank.profile.inquiry.first_after_s * (1.0 + 0.1 * house.dice.random())
     inquire_at_ns = house.clock.now_ns() + int(first_after_s * 1e9)
-    return happenings.doubted(reason, inquire_at_ns, evidence[: limits.EVIDENCE_BYTES_MAX])
+    return happenings.doubted(reason, inquire_at_ns, evidence)
 
 
 def follow_at_ns(house: House, bank: Bank) -> int:

@@ -18,7 +18,6 @@ from gateway.core.payment import Payment
 from gateway.core.ports import Step
 from gateway.core.states import State
 from gateway.journey import Bank, House, ask
-from gateway.limits import EVIDENCE_BYTES_MAX
 from gateway.status.resolution import next_inquiry_ns, resolved
 from gateway.telemetry import names
 
@@ -94,7 +93,7 @@ class Inquiries:
         try:
             request = bank.adapter.inquire(payment)
             answer = await ask(self._house, bank, request, parent)
-            evidence = answer.body[:EVIDENCE_BYTES_MAX]
+            evidence = answer.body
             outcomes = bank.adapter.read_inquiry(payment, answer)
         except (MaybeSent, Unreadable) as error:
             # An inquiry may be repeated at will, but it was made: it counts against the budget.
