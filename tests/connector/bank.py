@@ -85,6 +85,7 @@ class Bank:
         self._nursery = nursery
         self.scripts: list[Script] = [Peer.serve]
         self.alpn: tuple[str, ...] = ALPN
+        self.files = papers.server_files()
         self.dials = 0
         self.wires: list[trio.StapledStream[Any, Any]] = []
         """Our ends of the wires, for tests that cut or clog them."""
@@ -98,7 +99,7 @@ class Bank:
         return ours
 
     async def _serve(self, wire: trio.abc.Stream, script: Script) -> None:
-        stream = TlsStream(wire, server_context(self._papers.server_files(), self.alpn), server_side=True)
+        stream = TlsStream(wire, server_context(self.files, self.alpn), server_side=True)
         try:
             await stream.do_handshake()
             await script(Peer(stream))
