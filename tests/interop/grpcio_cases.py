@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 
 import grpc
+import pytest
 
 from tests.interop import testing_pb2 as pb
 from tests.interop import testing_pb2_grpc
@@ -58,9 +59,7 @@ def empty_stream(channel: grpc.Channel, wire: Wire) -> None:
 
 
 def client_compressed_unary(channel: grpc.Channel, wire: Wire) -> None:
-    request = pb.SimpleRequest(
-        response_size=LARGE_RESPONSE, payload=body(LARGE_REQUEST), expect_compressed=TRUE
-    )
+    request = pb.SimpleRequest(response_size=LARGE_RESPONSE, payload=body(LARGE_REQUEST), expect_compressed=TRUE)
     call = Stub(channel).UnaryCall
     assert code_of(lambda: call(request)) is grpc.StatusCode.INVALID_ARGUMENT, "the server must look"
     assert len(call(request, compression=grpc.Compression.Gzip).payload.body) == LARGE_RESPONSE
@@ -83,9 +82,7 @@ def client_compressed_streaming(channel: grpc.Channel, wire: Wire) -> None:
     probe = pb.StreamingInputCallRequest(expect_compressed=TRUE, payload=body(27_182))
     assert code_of(lambda: call(iter((probe,)))) is grpc.StatusCode.INVALID_ARGUMENT
     # grpcio's client compresses per call and leaves alone what would not shrink: random bytes go out plain.
-    plain = pb.StreamingInputCallRequest(
-        expect_compressed=FALSE, payload=pb.Payload(body=os.urandom(45_904))
-    )
+    plain = pb.StreamingInputCallRequest(expect_compressed=FALSE, payload=pb.Payload(body=os.urandom(45_904)))
     total = call(iter((probe, plain)), compression=grpc.Compression.Gzip).aggregated_payload_size
     assert total == 73_086
 
@@ -215,9 +212,7 @@ def body(size: int) -> pb.Payload:
 
 
 def wishes(*sizes: int) -> pb.StreamingOutputCallRequest:
-    return pb.StreamingOutputCallRequest(
-        response_parameters=[pb.ResponseParameters(size=size) for size in sizes]
-    )
+    return pb.StreamingOutputCallRequest(response_parameters=[pb.ResponseParameters(size=size) for size in sizes])
 
 
 def code_of(call: Callable[[], object]) -> grpc.StatusCode:
@@ -236,10 +231,7 @@ def expect_status(channel: grpc.Channel, code: grpc.StatusCode, message: str) ->
         lambda: list(stub.FullDuplexCall(iter((pb.StreamingOutputCallRequest(response_status=status),)))),
     )
     for call in calls:
-        try:
+        with pytest.raises(grpc.RpcError) as caught:
             call()
-        except grpc.RpcError as error:
-            assert error.code() is code
-            assert error.details() == message
-        else:
-            raise AssertionError(f"the call ended well instead of {code}")
+        assert caught.value.code() is code
+        assert caught.value.details() == message

@@ -78,9 +78,7 @@ def payload(size: int) -> pb.Payload:
     return pb.Payload(body=bytes(size))
 
 
-async def check_compressed(
-    request: pb.SimpleRequest | pb.StreamingInputCallRequest, context: Context
-) -> None:
+async def check_compressed(request: pb.SimpleRequest | pb.StreamingInputCallRequest, context: Context) -> None:
     expected = request.expect_compressed.value
     if request.HasField("expect_compressed") and expected != context.request_was_compressed:
         await context.abort(

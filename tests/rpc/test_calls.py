@@ -19,9 +19,7 @@ from gateway.rpc.status import RpcError, rich_status
 from tests.rpc.echo import Echo, channel_to, path
 from tests.rpc.raw_peer import headers, raw_peer
 
-SMALL = ServerLimits(
-    stream_window_bytes=65_535, max_receive_message_bytes=100_000, max_send_message_bytes=100_000
-)
+SMALL = ServerLimits(stream_window_bytes=65_535, max_receive_message_bytes=100_000, max_send_message_bytes=100_000)
 
 
 def server_of(echo: Echo, limits: ServerLimits = ServerLimits()) -> Server:  # noqa: B008  # frozen

@@ -79,9 +79,7 @@ async def test_what_is_not_grpc(
         {"te": None},
     ],
 )
-async def test_what_is_grpc_too(
-    changes: dict[str, bytes | None], autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_what_is_grpc_too(changes: dict[str, bytes | None], autojump_clock: trio.testing.MockClock) -> None:
     """Other spellings of the content-type, and a missing te, are served."""
     async with raw_peer(server()) as peer:
         stream_id = await peer.request(headers(**changes), frame(b"x"))
@@ -295,7 +293,7 @@ def test_session_survives_anything(frames: list[tuple[int, int, int, bytes]]) ->
 
 async def test_silent_before_the_preface(autojump_clock: trio.testing.MockClock) -> None:
     """A connection that never says anything is closed after the preface timeout."""
-    ours, theirs = trio.testing.memory_stream_pair()
+    _ours, theirs = trio.testing.memory_stream_pair()
     with trio.fail_after(11):
         await server().serve_stream(theirs)
 
