@@ -1,6 +1,7 @@
 """Request headers and metadata: what a client's header list says, checked in one pass, and metadata on the wire.
 
-Sources: RFC 9113 section 8 (what makes a request malformed) and "gRPC over HTTP/2" (Request-Headers, Custom-Metadata).
+Sources: RFC 9113 section 8 (what makes a request malformed) and "gRPC over HTTP/2" (Request-Headers,
+Custom-Metadata).
 """
 
 import base64

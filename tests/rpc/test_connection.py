@@ -293,7 +293,7 @@ def test_session_survives_anything(frames: list[tuple[int, int, int, bytes]]) ->
 
 async def test_silent_before_the_preface(autojump_clock: trio.testing.MockClock) -> None:
     """A connection that never says anything is closed after the preface timeout."""
-    ours, theirs = trio.testing.memory_stream_pair()
+    _ours, theirs = trio.testing.memory_stream_pair()
     with trio.fail_after(11):
         await server().serve_stream(theirs)
 
