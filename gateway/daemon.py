@@ -47,6 +47,7 @@ from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable
 from gateway.store.records import CorruptRecord
 from gateway.store.recover import recover
 from gateway.store.store import LmdbStore
+from gateway.telemetry import names
 from gateway.telemetry import setup as telemetry
 from gateway.vitals import Vitals
 
@@ -127,7 +128,9 @@ async def _serve_from(
     pools = {name: Pool(_link(profile)) for name, profile in config.banks.items()}
     banks = {name: Bank(profile, _adapter(profile), pools[name]) for name, profile in config.banks.items()}
     house = House(store, clock, watched.trail, banks, os.urandom)
-    recovered = await recover(store, clock, _first_inquiry_s(config))
+    with watched.trail.span(names.RECOVER) as span:
+        recovered = await recover(store, clock, _first_inquiry_s(config))
+        span.note(batch=recovered.doubted, sequence=recovered.sequence)
     logger.info("recovered", extra={"count": recovered.doubted})
     tasks = {name: _tasks(house, bank, pools[name]) for name, bank in banks.items()}
     edge = Edge(config, house, partial(watch, Feed(store)), lambda name: tasks[name].breaker)
