@@ -133,7 +133,8 @@ async def _serve_from(
         span.note(batch=recovered.doubted, sequence=recovered.sequence)
     logger.info("recovered", extra={"count": recovered.doubted})
     tasks = {name: _tasks(house, bank, pools[name]) for name, bank in banks.items()}
-    edge = Edge(config, house, partial(watch, Feed(store)), lambda name: tasks[name].breaker)
+    feed = Feed(store)
+    edge = Edge(config, house, partial(watch, feed), lambda name: tasks[name].breaker)
     await _open(edge)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_latch, store)
@@ -145,6 +146,7 @@ async def _serve_from(
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for _ in signals:
                 break
+        feed.close()  # watchers would hold the drain to its end; they resume at the next daemon
         await _drain(edge, [task.lane for task in tasks.values()], config.drain_s)
         nursery.cancel_scope.cancel()
 

@@ -42,7 +42,13 @@ def resolved(
         same = happenings.inquired(next_ns)
         return Step(payment_id=payment.id, happening=same, expected_version=payment.version)
     follow_ns = now_ns + int(policy.follow_after_s * 1e9) if payment.state is State.IN_DOUBT else next_ns
-    return Step(payment_id=payment.id, outcome=replace(word, evidence=evidence), inquire_at_ns=follow_ns)
+    return Step(
+        payment_id=payment.id,
+        outcome=replace(word, evidence=evidence),
+        inquire_at_ns=follow_ns,
+        # "Not found" was asked about this attempt: it must not free a payment that moved on in the meantime.
+        expected_version=payment.version if word.word is Word.NOT_FOUND else 0,
+    )
 
 
 def next_inquiry_ns(payment: Payment, policy: InquiryPolicy, now_ns: int) -> int:
