@@ -27,7 +27,7 @@ from gateway.demo import instructions, settings, trace
 from gateway.demo.children import Child, Children
 from gateway.demo.folder import Folder, lay
 from gateway.demo.lives import Lives, Scene
-from gateway.demo.oracle import Judgement, control, judge
+from gateway.demo.oracle import Judgement, control, judge, read_ledgers
 from gateway.devca import DevCa
 
 CALL_S_MAX = 20.0
@@ -69,7 +69,7 @@ def run(chosen: argparse.Namespace) -> int:
             complaints = _unexpected(admitted) + follow(stage, stubs, admitted, out)
             payments = _as_they_stand(stubs, admitted)
         _show_trace(stage, payments, out)
-        complaints += _show_books(judge(payments, stage.control_ports), payments, out)
+        complaints += _show_books(judge(payments, read_ledgers(stage.control_ports)), payments, out)
         complaints += _verify(folder, out)
         verdict = _verdict(complaints, out)
         if chosen.once:
@@ -116,7 +116,10 @@ def pay(stage: Stage, stubs: Stubs, out: Console) -> Admitted:
     """Hands the file in, line by line, each with a trace of its own."""
     instructions.write(stage.folder.payments)
     control(stage.control_ports[settings.NORTHBANK.name], "PUT", "/sins", _sins())
-    out.print(f"4  northbank will drop its reply to the payment {instructions.LOST_REPLY}: booked, but we are not told")
+    out.print(f"4  northbank will drop its reply to {instructions.LOST_REPLY}: booked, but nobody tells us.")
+    out.print(
+        "   What else is under way on that connection shares the doubt; the bank is asked, nothing is sent blindly"
+    )
     out.print(f"5  paying {stage.folder.payments}\n")
     admitted = Admitted({})
     for line in read_lines(str(stage.folder.payments)):

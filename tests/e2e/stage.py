@@ -13,7 +13,7 @@ from gateway.demo.children import Child, Children
 from gateway.demo.command import start_banks, start_daemon
 from gateway.demo.folder import Folder, lay
 from gateway.demo.instructions import ALPENBANK_ACCOUNT, NORTHBANK_ACCOUNT
-from gateway.demo.oracle import Judgement, judge
+from gateway.demo.oracle import Judgement, judge, read_ledgers
 
 SETTLE_S_MAX = 60.0
 
@@ -42,7 +42,7 @@ class House:
             yield stubs
 
     def judge(self, payments: list[payment_pb2.Payment]) -> Judgement:
-        return judge(payments, self.control_ports)
+        return judge(payments, read_ledgers(self.control_ports))
 
 
 @contextmanager
