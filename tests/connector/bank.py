@@ -128,3 +128,13 @@ async def outcome(pool: Pool, request: WireRequest = PAY, timeout_s: float = 10.
     except Exception as error:
         return f"{type(error).__name__} {getattr(error, 'reason', error)}"
     return f"{answer.status} {answer.body.decode()}"
+
+
+class Tally:
+    """Outcomes of exchanges that run beside the test."""
+
+    def __init__(self) -> None:
+        self.ends: list[str] = []
+
+    async def pay(self, pool: Pool, timeout_s: float = 10.0) -> None:
+        self.ends.append(await outcome(pool, timeout_s=timeout_s))
