@@ -33,7 +33,6 @@ KEY_LOOKUP_MAX: Final = 10  # payments of one EndToEndId we look at before we ca
 # ---- lanes and banks
 BANKS_MAX: Final = 200
 BULK_LINES_MAX: Final = 10_000
-ATTEMPTS_MAX: Final = 1_000  # proofs of "not sent" one payment may collect before a person must look
 ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024  # a bank's whole answer; a report of 10,000 lines is below 3 MiB
 ANSWER_HEADER_BYTES_MAX: Final = 64 * 1024
 LANE_PAGE_MAX: Final = 512  # payments a lane takes from the outbox at once
@@ -43,7 +42,7 @@ COLLECT_PAGES_MAX: Final = 50  # mailbox pages one visit may fetch before it let
 DRAIN_S_MAX: Final = 20.0  # below the 30 s that orchestrators grant by default
 STORE_FAILED_EXIT_S_MAX: Final = 1.0
 
-assert COMMIT_PAYMENTS_MAX <= WRITER_QUEUE_MAX
+assert COMMIT_PAYMENTS_MAX <= WRITER_QUEUE_MAX // 4
 assert PAGE_SIZE_DEFAULT <= PAGE_SIZE_MAX <= PAGE_SCAN_MAX
 assert EVIDENCE_BYTES_MAX <= RECORD_BYTES_MAX
 assert INSTRUCTION_BYTES_MAX < RECORD_BYTES_MAX

@@ -11,6 +11,9 @@ from gateway.core.states import Kind, State, step
 HOLD_CONTRADICTION = "bank_contradiction"
 """The hold of a payment that a bank claims although we hold it: only a person's decision releases it."""
 
+ATTEMPTS_KEPT = 16
+"""Attempts a record carries: a bank that is away for days must not make its payments' records grow without end."""
+
 _ENDS_ATTEMPT = {
     Kind.NOT_SENT: Ended.NOT_SENT,
     Kind.DOUBTED: Ended.MAYBE_SENT,
@@ -81,12 +84,17 @@ def _holds(payment: Payment, happening: Happening) -> tuple[str, ...]:
 def _attempts(payment: Payment, happening: Happening) -> tuple[Attempt, ...]:
     if happening.kind is Kind.MARKED:
         assert happening.attempt is not None, "a mark without its attempt"
-        return (*payment.attempts, happening.attempt)
+        return _bounded((*payment.attempts, happening.attempt))
     ended = _ENDS_ATTEMPT.get(happening.kind)
     if ended is None or payment.state is not State.SENDING:
         return payment.attempts
     last = replace(payment.attempts[-1], ended=ended, reason=happening.reason)
     return (*payment.attempts[:-1], last)
+
+
+def _bounded(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+    """The first attempt (duplicate windows count from it) and the latest; the log keeps them all."""
+    return attempts if len(attempts) <= ATTEMPTS_KEPT else (attempts[0], *attempts[1 - ATTEMPTS_KEPT :])
 
 
 def _doubt_since(payment: Payment, state: State, now_ns: int) -> int:

@@ -79,7 +79,7 @@ def concluded(payment: Payment, outcome: Outcome, now_ns: int, *, inquire_at_ns:
         return None
     if state is State.ACCEPTED and word is Word.TAKEN:
         same = outcome.bank_status == payment.bank_status
-        return None if same else happening(Kind.ACCEPTED, inquire=payment.inquire_at_ns)
+        return None if same else happening(Kind.ACCEPTED, inquire=inquire_at_ns or payment.inquire_at_ns)
     if _SAYS.get(state) is word or (state is State.RETURNED and word is Word.SETTLED):
         return None
     if state is State.SETTLED and word is Word.TAKEN:

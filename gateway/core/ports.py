@@ -1,6 +1,7 @@
 """What the rooms need from each other, as Protocols: no vendor type crosses them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol, runtime_checkable
@@ -222,7 +223,8 @@ class Store(Protocol):
     """Small and batch-shaped, so that LMDB and a PostgreSQL-wire cluster both fit.
 
     Every write returns after its commit is durable. Many callers' writes share one commit. Raises StoreFailed when
-    nobody can know whether a batch is durable, Overloaded when the queue to the writer is full.
+    nobody can know whether a batch is durable. `admit` raises Overloaded when the queue to the writer or the store is
+    full; `take` and `set_cursor` wait for room, because what a bank said must be written down.
     """
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]: ...
@@ -242,15 +244,18 @@ class Store(Protocol):
         """QUEUED payments of a bank that may be sent now, oldest due first (the outbox)."""
         ...
 
-    async def next_due_ns(self, bank: str) -> int:
-        """When the bank's next QUEUED payment becomes due; 0 = none is queued."""
+    async def next_due_ns(self, bank: str, after_ns: int) -> int:
+        """When the bank's next QUEUED payment becomes due, later than `after_ns`; 0 = none does."""
         ...
 
     async def inquiries_due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
         """IN_DOUBT and ACCEPTED payments whose inquiry is due, oldest first."""
         ...
 
-    async def next_inquiry_ns(self, bank: str) -> int: ...
+    async def next_inquiry_ns(self, bank: str) -> int:
+        """When the bank's next inquiry becomes due (it may be overdue); 0 = none is planned."""
+        ...
+
     async def in_state(self, state: State, *, after: bytes = b"", limit: int) -> list[Payment]:
         """By index, for recovery and operators."""
         ...
@@ -264,8 +269,9 @@ class Store(Protocol):
     async def last_sequence(self) -> int: ...
 
     async def cursor(self, bank: str) -> str: ...
-    async def set_cursor(self, bank: str, cursor: str) -> None:
-        """Durable before it returns; set after the outcomes that came with it are durable."""
+    async def set_cursor(self, bank: str, cursor: str, kept: Sequence[bytes] = ()) -> None:
+        """Durable before it returns; set after the outcomes that came with it are durable. `kept` are documents that
+        nobody could read: they are kept as evidence in the same commit, so that moving on loses nothing."""
         ...
 
     def on_commit(self, told: "CommitListener") -> None:
@@ -280,11 +286,38 @@ class CommitListener(Protocol):
 # ---------------------------------------------------------------- telemetry
 
 
-class SpanHandle(Protocol):
-    def note(self, key: str, value: str | int | float | bool) -> None: ...
-    def failed(self, reason: str) -> None:
-        """Marks the span as an error; `reason` is a name from a closed list, never a text with data."""
-        ...
+class Span(Protocol):
+    """An open span."""
 
     @property
-    def traceparent(self) -> str: ...
+    def traceparent(self) -> str:
+        """W3C Trace Context of this span; "" when nothing is traced."""
+        ...
+
+    def note(self, **attributes: str | int | float | bool) -> None:
+        """Attributes by their Python names (`bank`, `state`, `attempt`); telemetry.names holds the allow-list."""
+        ...
+
+    def failed(self, reason: str) -> None:
+        """Marks an error; `reason` is a name from a closed list (Reason, a state, a status), never free text."""
+        ...
+
+
+class Trail(Protocol):
+    """The only way to telemetry. Names are those of telemetry.names; an unknown name or attribute is a bug that the
+    tests find, and is dropped (never raised) in production."""
+
+    def span(
+        self, name: str, *, parent: str = "", links: Sequence[str] = (), **attributes: str | int | float | bool
+    ) -> AbstractContextManager[Span]:
+        """Opens a span. `parent` and `links` are traceparents; without a parent a new trace begins. Explicit parents
+        rather than ambient context: a payment's trace goes on over restarts and days, and across threads."""
+        ...
+
+    def count(self, name: str, n: int = 1, **attributes: str | int | bool) -> None:
+        """Adds to a counter."""
+        ...
+
+    def observe(self, name: str, value: float, **attributes: str | int | bool) -> None:
+        """Records into a histogram (unit in telemetry.names)."""
+        ...

@@ -1,10 +1,12 @@
-"""The one door to h2: the rest of the house says `from gateway.net import http2` and never imports h2 itself.
+"""The one door to h2: the rest of the house says `from gateway.net import http2`, never imports h2 itself.
 
-Server and client connections are made here so that limits, header rules and the GOAWAY rule are set in one place.
+Server and client connections are made here so that limits, header and GOAWAY rules are set in one place.
 """
 
+import struct
+
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import ConnectionInputs, ConnectionState, H2Connection, H2ConnectionStateMachine
 from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
@@ -21,6 +23,7 @@ from h2.events import (
     StreamEnded,
     StreamReset,
     TrailersReceived,
+    UnknownFrameReceived,
     WindowUpdated,
 )
 from h2.exceptions import (
@@ -33,6 +36,9 @@ from h2.exceptions import (
     TooManyStreamsError,
 )
 from h2.settings import SettingCodes, Settings
+from h2.stream import StreamInputs
+
+from .literal_hpack import TABLE_SIZE_ZERO
 
 __all__ = [
     "ConnectionTerminated",
@@ -53,13 +59,147 @@ __all__ = [
     "RemoteSettingsChanged",
     "RequestReceived",
     "ResponseReceived",
+    "ServerConnection",
     "SettingCodes",
     "Settings",
     "SettingsAcknowledged",
     "StreamClosedError",
     "StreamEnded",
     "StreamReset",
+    "StreamingConnection",
     "TooManyStreamsError",
     "TrailersReceived",
+    "UnknownFrameReceived",
     "WindowUpdated",
 ]
+
+
+class _OutlivesGoaway(H2ConnectionStateMachine):
+    """h2's connection states, except that a GOAWAY in either direction ends nothing.
+
+    RFC 9113 section 6.8: streams up to the last id go on. h2 closes the whole connection instead, which would
+    make a graceful drain impossible.
+    """
+
+    _transitions = {  # noqa: RUF012
+        **H2ConnectionStateMachine._transitions,
+        **{
+            (state, goaway): (None, state)
+            for state in (ConnectionState.IDLE, ConnectionState.CLIENT_OPEN, ConnectionState.SERVER_OPEN)
+            for goaway in (ConnectionInputs.SEND_GOAWAY, ConnectionInputs.RECV_GOAWAY)
+        },
+    }
+
+
+class StreamingConnection(H2Connection):
+    """An h2 connection for many messages on streams whose owner keeps their state, in either role.
+
+    GOAWAY neither closes the state nor drops what waits to be sent. `forget` is called by the owner once a stream
+    is over. `write_data` is used in place of `send_data`.
+    """
+
+    # What is remembered of ended streams only decides between two error codes; 65,536 of them would be 8 MB.
+    MAX_CLOSED_STREAMS = 1_000
+
+    def __init__(self, settings: dict[SettingCodes, int], *, client_side: bool) -> None:
+        """`settings` are in force from birth, without waiting for the peer's acknowledgement."""
+        super().__init__(
+            H2Configuration(
+                client_side=client_side,
+                validate_outbound_headers=False,
+                normalize_outbound_headers=False,
+                validate_inbound_headers=client_side,
+                normalize_inbound_headers=False,
+            )
+        )
+        self.state_machine = _OutlivesGoaway()
+        self.local_settings = Settings(client=client_side, initial_values=settings)
+        if self.local_settings.max_header_list_size is not None:
+            self.decoder.max_header_list_size = self.local_settings.max_header_list_size
+        self.max_inbound_frame_size = self.local_settings.max_frame_size
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How many bytes wait for `data_to_send`."""
+        return len(self._data_to_send)
+
+    @property
+    def awaited_frame_bytes(self) -> int:
+        """The announced length of a frame that is not here yet; 0 if there is none.
+
+        h2 looks at the length only once the whole frame has arrived: the owner must not let it collect 16 MiB.
+        """
+        head = self.incoming_buffer._data[:3]
+        return int.from_bytes(head, "big") if len(head) == 3 else 0
+
+    def clear_outbound_data_buffer(self) -> None:
+        """Keeps the buffer: h2 calls this on GOAWAY, when data of earlier streams may still wait in it."""
+
+    def forget(self, stream_id: int) -> None:
+        """Drop the state of a stream that is over in both directions; a no-op for an unknown one."""
+        stream = self.streams.pop(stream_id, None)
+        if stream is not None:
+            self._closed_streams[stream_id] = stream.closed_by
+
+    def write_data(self, stream_id: int, data: bytes | memoryview) -> int:
+        """Queue as much of `data` as both windows allow, in frames as large as the peer takes; returns how much."""
+        stream = self.streams[stream_id]
+        window = min(self.outbound_flow_control_window, stream.outbound_flow_control_window)
+        size = min(len(data), max(0, window))
+        most = self.max_outbound_frame_size
+        out = self._data_to_send
+        for start in range(0, size, most):
+            part = data[start : min(start + most, size)]
+            out += _frame_head(_DATA, 0, stream_id, len(part))
+            out += part
+        stream.outbound_flow_control_window -= size
+        self.outbound_flow_control_window -= size
+        return size
+
+
+class ServerConnection(StreamingConnection):
+    """The answering side, whose owner bounds the streams and checks the header rules.
+
+    Counting open streams is the owner's business: h2 walks over all of them for every new one and then kills the
+    connection, where the owner can answer REFUSED_STREAM. `write_headers` is used in place of `send_headers`, which
+    spends four times as long on checks that the owner's own state makes needless.
+    """
+
+    announce_empty_table = False
+
+    def __init__(self, settings: dict[SettingCodes, int]) -> None:
+        super().__init__(settings, client_side=False)
+
+    @property
+    def open_inbound_streams(self) -> int:
+        """Always 0: the owner counts, and refuses single streams rather than the connection."""
+        return 0
+
+    def write_headers(self, stream_id: int, block: bytes, *, end_stream: bool = False) -> None:
+        """Queue a header block made by `literal_block`, in as many frames as it needs; the stream must be open."""
+        if self.announce_empty_table:
+            self.announce_empty_table = False
+            block = TABLE_SIZE_ZERO + block
+        if end_stream:
+            self.streams[stream_id].state_machine.process_input(StreamInputs.SEND_END_STREAM)
+        size, most = len(block), self.max_outbound_frame_size
+        flags = _END_STREAM if end_stream else 0
+        if size <= most:
+            self._data_to_send += _frame_head(_HEADERS, flags | _END_HEADERS, stream_id, size) + block
+            return
+        kind = _HEADERS
+        for start in range(0, size, most):
+            part = block[start : start + most]
+            flags |= _END_HEADERS if start + most >= size else 0
+            self._data_to_send += _frame_head(kind, flags, stream_id, len(part)) + part
+            kind, flags = _CONTINUATION, 0
+
+
+_DATA, _HEADERS, _CONTINUATION = 0, 1, 9
+_END_STREAM, _END_HEADERS = 1, 4
+_FRAME_HEAD = struct.Struct(">HBBBL")
+
+
+def _frame_head(kind: int, flags: int, stream_id: int, length: int) -> bytes:
+    """RFC 9113 section 4.1: length of three bytes, type, flags, stream."""
+    return _FRAME_HEAD.pack(length >> 8, length & 0xFF, kind, flags, stream_id)

@@ -1,0 +1,204 @@
+"""The bank's words: which request asks for what, and what each answer means. Pure; no clock, no I/O."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+from urllib.parse import quote
+
+from adapters.iso20022 import mailbox
+from adapters.iso20022.codes import RECEIVED
+from adapters.iso20022.config import Iso20022Config
+from adapters.iso20022.form import form_of
+from adapters.iso20022.pain001 import compose, payment_information_id, payment_type
+from adapters.iso20022.pain002 import Line, said
+from adapters.iso20022.reader import parse, read_reports
+from gateway.core.errors import Unreadable
+from gateway.core.outcome import Outcome, Word
+from gateway.core.payment import Payment
+from gateway.core.ports import Collection, Declaration, Submission, WireAnswer, WireRequest
+
+REPORTS_PER_PAGE: Final = 100  # documents asked for at once; a page must fit into limits.ANSWER_BYTES_MAX
+RETRY_AFTER_S_MAX: Final = 86_400.0  # a longer wish is cut: a payment must not sleep for years because a bank says so
+EVIDENCE_WHOLE_BYTES_MAX: Final = 4_096  # a longer answer is kept as the lines that speak of the payment
+
+_RECEIPT_STATUSES = frozenset({200, 201, 202})
+_SECONDS = re.compile(r"[0-9]{1,9}")  # Retry-After's delay-seconds (RFC 9110 section 10.2.3)
+_CONTENT = ("content-type", "application/xml; charset=utf-8")
+_ACCEPT = ("accept", "application/xml")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that an answer may speak of."""
+
+    lines: list[Line]
+    complete: bool
+    """The lines are all there are: a report of others contradicts itself."""
+    latest: bool
+    """It carried the latest attempt of these payments."""
+
+
+class Iso20022Adapter:
+    """pain.001 and pain.002 over HTTPS, for a bank without a mailbox."""
+
+    def __init__(self, config: Iso20022Config) -> None:
+        self._config = config
+        self._form = form_of(config)
+
+    @property
+    def declaration(self) -> Declaration:
+        config = self._config
+        return Declaration(
+            duplicate_key=config.duplicate_key,
+            duplicate_window_s=config.duplicate_window_s,
+            inquiry=bool(config.inquiry_path),
+            not_found_is_proof=config.not_found_is_proof,
+            visibility_s=config.visibility_s,
+            statement_evidence=config.statement_evidence,
+            bulk_lines_max=config.bulk_lines_max,
+        )
+
+    def compose(self, submission: Submission) -> WireRequest:
+        """POST of a pain.001. ValueError where a payment cannot be said; it names the element, never its value."""
+        body = compose(self._config, self._form, submission)
+        return WireRequest("POST", self._config.submit_path, (_CONTENT, _ACCEPT), body)
+
+    def read(self, submission: Submission, answer: WireAnswer) -> tuple[Outcome, ...]:
+        """The bank's word for each payment of the submission that the answer speaks of. Raises Unreadable.
+
+        An empty answer to a good status confirms receipt. A refusing status (4xx, 5xx) counts only with a pain.002
+        that rejects, or where the bank documents it as "not processed".
+        """
+        if answer.status in self._config.unprocessed_statuses:
+            return self._unprocessed(submission, answer)
+        if answer.status in _RECEIPT_STATUSES and not answer.body.strip():
+            evidence = f"HTTP {answer.status} without a body".encode()
+            return tuple(
+                Outcome(Word.TAKEN, payment.wire_reference, RECEIVED, "", evidence) for payment in submission.payments
+            )
+        if not (answer.status in _RECEIPT_STATUSES or 400 <= answer.status <= 599):
+            raise Unreadable(f"HTTP {answer.status} is no answer to a submission")
+        reference = submission.message_reference
+        sent = Sent([self._line(payment, reference) for payment in submission.payments], complete=True, latest=True)
+        outcomes = _understood(answer.body, {reference: sent})
+        if answer.status >= 400 and any(outcome.word is not Word.REJECTED for outcome in outcomes):
+            raise Unreadable(f"HTTP {answer.status} with a report that does not reject")
+        return outcomes
+
+    def inquire(self, payment: Payment) -> WireRequest:
+        """GET of the status by wire reference. ValueError where the bank offers none (see the declaration)."""
+        if not self._config.inquiry_path:
+            raise ValueError("this bank offers no status inquiry")
+        path = self._config.inquiry_path.replace("{reference}", quote(payment.wire_reference, safe=""))
+        return WireRequest("GET", path, (_ACCEPT,))
+
+    def read_inquiry(self, payment: Payment, answer: WireAnswer) -> tuple[Outcome, ...]:
+        """The bank's word for this payment. Raises Unreadable.
+
+        404 is NOT_FOUND, unless it brings a web page: that comes from a server in front of the bank. A rejection of
+        an earlier attempt's message is no word about the present one; that it was taken or settled always is.
+        """
+        if answer.status == 404 and not _is_page(answer):
+            evidence = b"HTTP 404 " + answer.body[:EVIDENCE_WHOLE_BYTES_MAX]
+            return (Outcome(Word.NOT_FOUND, payment.wire_reference, evidence=evidence),)
+        if answer.status != 200:
+            raise Unreadable(f"HTTP {answer.status} is no answer to an inquiry")
+        last = payment.attempt.message_reference if payment.attempt else payment.wire_reference
+        references = {last, payment.wire_reference, *(attempt.message_reference for attempt in payment.attempts)}
+        sent = {
+            reference: Sent(
+                [self._line(payment, reference)],
+                complete=reference == payment.wire_reference,
+                latest=reference == last,
+            )
+            for reference in references
+        }
+        return _understood(answer.body, sent)
+
+    def _unprocessed(self, submission: Submission, answer: WireAnswer) -> tuple[Outcome, ...]:
+        if b"CstmrPmtStsRpt" in answer.body:
+            raise Unreadable(f"HTTP {answer.status} with a report: it was processed after all")
+        evidence = f"HTTP {answer.status} ".encode() + answer.body[:EVIDENCE_WHOLE_BYTES_MAX]
+        wait_s = _retry_after_s(answer)
+        return tuple(
+            Outcome(Word.NOT_PROCESSED, payment.wire_reference, evidence=evidence, retry_after_s=wait_s)
+            for payment in submission.payments
+        )
+
+    def _line(self, payment: Payment, message_reference: str) -> Line:
+        told = payment.instruction
+        return Line(
+            payment.wire_reference,
+            told.end_to_end_id,
+            payment_information_id(message_reference, payment, payment_type(self._config, told)),
+            (told.amount.currency, told.amount.value),
+        )
+
+
+class Iso20022MailboxAdapter(Iso20022Adapter):
+    """The same for a bank whose reports can be fetched later (ports.Collects)."""
+
+    def collect(self, cursor: str) -> WireRequest:
+        path = self._config.collect_path.replace("{cursor}", quote(cursor, safe=""))
+        return WireRequest("GET", path.replace("{limit}", str(REPORTS_PER_PAGE)), (_ACCEPT,))
+
+    def read_collection(self, cursor: str, answer: WireAnswer) -> Collection:
+        """What lay in the mailbox; `cursor` is where the request started, and stays where the answer is 204. Raises
+        Unreadable."""
+        if answer.status == 204:
+            return Collection((), cursor)
+        if answer.status != 200:
+            raise Unreadable(f"HTTP {answer.status} is no answer of a mailbox")
+        return mailbox.read_mailbox(answer.body)
+
+
+def _understood(body: bytes, sent: Mapping[str, Sent]) -> tuple[Outcome, ...]:
+    """What the reports in `body` say of the messages we sent, in the bank's order. Raises Unreadable where none is
+    about them, or nothing that is said could be used."""
+    reports = [report for report in read_reports(parse(body)) if report.message_id in sent]
+    if not reports:
+        raise Unreadable("a pain.002 about other messages")
+    outcomes: list[Outcome] = []
+    unclear = False
+    for report in reports:
+        message = sent[report.message_id]
+        heard = said(report, message.lines)
+        if heard.foreign and message.complete:
+            raise Unreadable("a pain.002 about payments that are not in its message")
+        current = [one for one in heard.outcomes if message.latest or one.word is not Word.REJECTED]
+        unclear = unclear or heard.unclear or len(current) < len(heard.outcomes)
+        outcomes.extend(current)
+    if unclear and not outcomes:
+        raise Unreadable("a pain.002 whose statuses are not certain")
+    if len(body) <= EVIDENCE_WHOLE_BYTES_MAX:
+        return tuple(replace(one, evidence=body) for one in outcomes)
+    return tuple(outcomes)
+
+
+def _is_page(answer: WireAnswer) -> bool:
+    kind = answer.header("content-type").strip().lower()
+    start = answer.body[:64].lstrip().lower()
+    return kind.startswith("text/html") or start.startswith((b"<!doctype html", b"<html"))
+
+
+def _retry_after_s(answer: WireAnswer) -> float:
+    """Retry-After in seconds: a number, or a moment measured against the answer's own Date. 0 where it says nothing
+    that can be used."""
+    value = answer.header("retry-after").strip()
+    if _SECONDS.fullmatch(value):
+        wait_s = float(value)
+    else:
+        until, at = _moment(value), _moment(answer.header("date"))
+        wait_s = (until - at).total_seconds() if until and at else 0.0
+    return min(max(wait_s, 0.0), RETRY_AFTER_S_MAX)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError):
+        return None  # no HTTP-date: the header says nothing
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

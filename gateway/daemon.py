@@ -1,0 +1,242 @@
+"""The composition root and the nursery tree: the only file that knows everybody.
+
+    run
+    └─ store (its writer thread)
+       └─ house: one nursery
+          ├─ per bank: pool · lane · inquiries · mailbox
+          ├─ gRPC server (listeners, connections, calls)
+          ├─ health (what `live`, `ready` and each bank's name say)
+          ├─ the latch (a store that failed ends the process)
+          └─ signals (SIGTERM, SIGINT: drain, then stop)
+
+Starting is ordered: configuration, directory lock, store, recovery, banks, listeners last, then one line on standard
+output that says where it listens. Stopping is ordered the other way round: no new calls, calls and messages in flight
+get `drain_s`, then everything is cancelled. What is cut off is found by the next start (law 6).
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+import trio
+
+from adapters.registry import build as build_adapter
+from gateway import config as configuration
+from gateway.clock import SystemClock
+from gateway.config import BankProfile, Config, ConfigError
+from gateway.connector.config import LinkConfig
+from gateway.connector.pool import Pool
+from gateway.core.errors import StoreFailed
+from gateway.core.ports import Adapter, Collects, WallClock
+from gateway.dispatch.lane import Lane
+from gateway.events.feed import Feed
+from gateway.events.watch import watch
+from gateway.ingress.edge import Edge
+from gateway.journey import Bank, House
+from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context
+from gateway.status.collector import Collector
+from gateway.status.inquiries import Inquiries
+from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable
+from gateway.store.records import CorruptRecord
+from gateway.store.recover import recover
+from gateway.store.store import LmdbStore
+from gateway.telemetry import names
+from gateway.telemetry import setup as telemetry
+from gateway.vitals import Vitals
+
+logger = logging.getLogger(__name__)
+
+EXIT_STOPPED, EXIT_FAILED, EXIT_CONFIG, EXIT_IN_USE = 0, 1, 2, 3
+"""Exit codes: stopped as asked · the store or the daemon failed · bad configuration · directory or port in use."""
+
+
+class CannotStart(Exception):
+    """Why the daemon does not start, in plain words, with its exit code."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class BankTasks:
+    """What runs for one bank."""
+
+    bank: Bank
+    pool: Pool
+    lane: Lane
+    inquiries: Inquiries
+    collector: Collector | None
+
+    @property
+    def breaker(self) -> str:
+        """Of the lane; "" where the profile lets nothing be sent."""
+        return self.lane.breaker.value if self.bank.profile.enabled else ""
+
+
+def run(config_path: Path, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
+    """`causeway serve`: runs the daemon until a signal; returns its exit code."""
+    try:
+        config = configuration.load(config_path)
+    except ConfigError as error:
+        print(error, file=err)
+        return EXIT_CONFIG
+    watched = telemetry.start(config.telemetry, out, err)
+    try:
+        trio.run(serve, config, watched, out)
+        return EXIT_STOPPED
+    except CannotStart as error:
+        print(error, file=err)
+        return error.code
+    except BaseExceptionGroup as group:
+        if group.subgroup(StoreFailed) is None:
+            raise
+        logger.critical("the store failed; nothing more is acknowledged")
+        return EXIT_FAILED
+    finally:
+        watched.shutdown()
+
+
+async def serve(config: Config, watched: telemetry.Telemetry, out: TextIO) -> None:
+    """The whole daemon. Raises CannotStart before anything was served, StoreFailed when the store latched."""
+    clock = SystemClock()
+    try:
+        opened = LmdbStore(
+            config.data_dir,
+            clock=clock,
+            map_bytes_initial=config.store.map_bytes_initial,
+            map_bytes_max=config.store.map_bytes_max,
+        )
+        async with opened as store:
+            await _serve_from(store, config, watched, clock, out)
+    except DataDirectoryInUse as error:
+        raise CannotStart(str(error), EXIT_IN_USE) from error
+    except (DataDirectoryUnusable, CorruptRecord) as error:
+        raise CannotStart(str(error), EXIT_FAILED) from error
+
+
+async def _serve_from(
+    store: LmdbStore, config: Config, watched: telemetry.Telemetry, clock: WallClock, out: TextIO
+) -> None:
+    pools = {name: Pool(_link(profile)) for name, profile in config.banks.items()}
+    banks = {name: Bank(profile, _adapter(profile), pools[name]) for name, profile in config.banks.items()}
+    house = House(store, clock, watched.trail, banks, os.urandom)
+    with watched.trail.span(names.RECOVER) as span:
+        recovered = await recover(store, clock, _first_inquiry_s(config))
+        span.note(batch=recovered.doubted, sequence=recovered.sequence)
+    logger.info("recovered", extra={"count": recovered.doubted})
+    tasks = {name: _tasks(house, bank, pools[name]) for name, bank in banks.items()}
+    feed = Feed(store)
+    edge = Edge(config, house, partial(watch, feed), lambda name: tasks[name].breaker)
+    await _open(edge)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_latch, store)
+        nursery.start_soon(Vitals(house, store, watched.trail.gauge).run)
+        for task in tasks.values():
+            await _start_bank(nursery, task)
+        await nursery.start(edge.serve)
+        _say_ready(out, edge, config)
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for _ in signals:
+                break
+        feed.close()  # watchers would hold the drain to its end; they resume at the next daemon
+        await _drain(edge, [task.lane for task in tasks.values()], config.drain_s)
+        nursery.cancel_scope.cancel()
+
+
+async def _open(edge: Edge) -> None:
+    try:
+        await edge.open()
+    except TlsFileBad as error:
+        raise CannotStart(f"listen.tls: {error}", EXIT_CONFIG) from error
+    except OSError as error:
+        text = (
+            f"cannot listen: {error.strerror or error}. Is another daemon running? "
+            "Change listen.tls.port (or listen.plaintext.port), or stop what has the port."
+        )
+        raise CannotStart(text, EXIT_IN_USE) from error
+
+
+def _say_ready(out: TextIO, edge: Edge, config: Config) -> None:
+    """One line for whoever started us: scripts wait for it."""
+    ready = {"ready": True, "listening": edge.addresses, "banks": sorted(config.banks), "pid": os.getpid()}
+    print(json.dumps(ready), file=out, flush=True)
+
+
+async def _start_bank(nursery: trio.Nursery, task: BankTasks) -> None:
+    await nursery.start(task.pool.run)
+    nursery.start_soon(task.inquiries.run)
+    if task.bank.profile.enabled:
+        nursery.start_soon(task.lane.run)
+    if task.collector is not None:
+        nursery.start_soon(task.collector.run)
+
+
+async def _latch(store: LmdbStore) -> None:
+    """A store that cannot say what is durable ends the process: nothing may be acknowledged over lost pages."""
+    await store.failed.wait()
+    raise StoreFailed("a commit failed; see the log")
+
+
+async def _drain(edge: Edge, lanes: Sequence[Lane], drain_s: float) -> None:
+    """No new calls and no new messages; what is under way may end within `drain_s`."""
+    logger.info("stopping: draining")
+    for lane in lanes:
+        lane.stop()
+    with trio.move_on_after(drain_s):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(edge.drain, drain_s)
+            for lane in lanes:
+                nursery.start_soon(lane.drained)
+
+
+def _tasks(house: House, bank: Bank, pool: Pool) -> BankTasks:
+    words = bank.adapter
+    collects = isinstance(words, Collects) and bank.profile.collect.enabled
+    return BankTasks(
+        bank=bank,
+        pool=pool,
+        lane=Lane(house, bank),
+        inquiries=Inquiries(house, bank),
+        collector=Collector(house, bank, words) if collects and isinstance(words, Collects) else None,
+    )
+
+
+def _adapter(profile: BankProfile) -> Adapter:
+    try:
+        return build_adapter(profile.protocol, profile.protocol_settings)
+    except ValueError as error:
+        text = f"bank {profile.name}: protocol_settings.{error}"
+        raise CannotStart(text, EXIT_CONFIG) from error
+
+
+def _link(profile: BankProfile) -> LinkConfig:
+    wire = profile.connection
+    files = TlsClientFiles(
+        wire.certificate_file, wire.key_file, wire.ca_file, wire.crl_file, frozenset(wire.spki_sha256_pins)
+    )
+    return LinkConfig(
+        host=wire.host,
+        port=wire.port,
+        server_name=wire.server_name,
+        tls_context=lambda: client_context(files),
+        sessions_max=wire.sessions_max,
+        streams_per_session_max=wire.streams_per_session_max,
+        connect_timeout_s=wire.connect_timeout_s,
+        handshake_timeout_s=wire.handshake_timeout_s,
+        ping_after_s=wire.ping_after_s,
+        ping_timeout_s=wire.ping_timeout_s,
+        session_age_s_max=wire.session_age_s_max,
+    )
+
+
+def _first_inquiry_s(config: Config) -> float:
+    """When payments found SENDING at the start are asked about: as soon as the most patient of banks allows."""
+    return max((bank.inquiry.first_after_s for bank in config.banks.values()), default=0.0)

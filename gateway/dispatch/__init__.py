@@ -1,0 +1,1 @@
+"""From the outbox to the banks: one lane per bank."""

@@ -1,0 +1,28 @@
+"""Which payments travel in one message: same debtor account, date, rail and currency, as banks ask for."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from gateway.core.payment import Payment, Rail
+
+_Key = tuple[str, str, date | None, Rail]
+
+
+def grouped(payments: Iterable[Payment], lines_max: int) -> list[tuple[Payment, ...]]:
+    """Messages of at most `lines_max` payments, each in the order given; an instant payment always travels alone."""
+    groups: list[list[Payment]] = []
+    open_group: dict[_Key, list[Payment]] = {}
+    for payment in payments:
+        instruction = payment.instruction
+        key = (
+            instruction.debtor.account.number,
+            instruction.amount.currency,
+            instruction.requested_execution_date,
+            instruction.rail,
+        )
+        group = open_group.get(key)
+        if group is None or len(group) >= lines_max or instruction.rail is Rail.INSTANT:
+            group = open_group[key] = []
+            groups.append(group)
+        group.append(payment)
+    return [tuple(group) for group in groups]

@@ -1,0 +1,116 @@
+"""One bank's queue on its way out: what is due, in messages, within the bank's limits.
+
+What can go wrong here, and why this shape:
+
+* The same payment taken twice from the outbox. It stays in the outbox until its mark is committed, so the lane keeps
+  the ids under way and leaves them out; and the mark itself names the version it expects, so that even a second
+  lane could not mark it again.
+* A wake-up lost between looking and waiting. The event is replaced *before* the outbox is read, so a commit that
+  comes later finds the new one.
+* A bank that hangs. Each message has its own task and a deadline; the lane has a bound on messages in flight; other
+  banks have lanes of their own. After failures in a row the breaker stops the lane.
+* A shutdown. The lane stops taking; what is in flight may end within the daemon's drain. What is cut off stays
+  SENDING in the store and becomes IN_DOUBT at the next start, the same way as after a crash.
+"""
+
+from collections.abc import Sequence
+
+import trio
+
+from gateway import limits
+from gateway.core.facts import Fact
+from gateway.core.payment import Payment
+from gateway.core.states import State
+from gateway.dispatch.breaker import Breaker, BreakerState
+from gateway.dispatch.grouping import grouped
+from gateway.journey import Bank, House, deliver
+
+IDLE_S_MAX = 60.0
+"""The lane looks at its outbox at least this often, should ever a wake-up be missing."""
+
+
+class Lane:
+    """The queue of one bank. `run` ends only by cancellation or StoreFailed; `stop` lets it take nothing more."""
+
+    def __init__(self, house: House, bank: Bank) -> None:
+        self._house = house
+        self._bank = bank
+        self._wake = trio.Event()
+        self._ended = trio.Event()
+        self._stopping = False
+        self._under_way: set[bytes] = set()
+        self._messages = 0
+        self._breaker = BreakerState(bank.profile.lane.breaker_failures, bank.profile.lane.breaker_open_s)
+        house.store.on_commit(self._told)
+
+    @property
+    def breaker(self) -> Breaker:
+        return self._breaker.now(trio.current_time())
+
+    def stop(self) -> None:
+        """Takes nothing more; what is under way goes on."""
+        self._stopping = True
+        self._wake.set()
+
+    async def drained(self) -> None:
+        """Returns when the lane was stopped and nothing is under way any more."""
+        await self._ended.wait()
+
+    async def run(self) -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                while not self._stopping:
+                    wake = self._wake = trio.Event()
+                    for group in await self._next_messages():
+                        self._begin(group)
+                        nursery.start_soon(self._deliver, group)
+                    with trio.move_on_after(await self._patience_s()):
+                        await wake.wait()
+        finally:
+            self._ended.set()
+
+    def _told(self, facts: Sequence[Fact]) -> None:
+        name = self._bank.name
+        if any(fact.after is State.QUEUED and fact.bank == name for fact in facts):
+            self._wake.set()
+
+    async def _next_messages(self) -> list[tuple[Payment, ...]]:
+        """What may leave now: at most as many messages as the lane and the breaker have room for."""
+        lane = self._bank.profile.lane
+        room = lane.in_flight_max - self._messages
+        allowed = self._breaker.allows(trio.current_time())
+        room = room if allowed is None else min(room, allowed)
+        if room <= 0 or self._stopping:
+            return []
+        lines_max = min(lane.bulk_lines_max, self._bank.adapter.declaration.bulk_lines_max)
+        want = min(room * lines_max, limits.LANE_PAGE_MAX) + len(self._under_way)
+        due = await self._house.store.due(self._bank.name, self._house.clock.now_ns(), want)
+        fresh = [payment for payment in due if payment.id not in self._under_way]
+        return grouped(fresh, lines_max)[:room]
+
+    async def _patience_s(self) -> float:
+        """How long to wait for a wake-up before looking again."""
+        at_s = trio.current_time()
+        blocked = self._breaker.allows(at_s) == 0
+        if blocked and not self._breaker.trying:
+            return self._breaker.opens_in_s(at_s)
+        if blocked or self._messages >= self._bank.profile.lane.in_flight_max:
+            return IDLE_S_MAX  # the end of a message wakes the lane
+        now_ns = self._house.clock.now_ns()
+        due_ns = await self._house.store.next_due_ns(self._bank.name, after_ns=now_ns)
+        return min((due_ns - now_ns) / 1e9, IDLE_S_MAX) if due_ns else IDLE_S_MAX
+
+    def _begin(self, group: tuple[Payment, ...]) -> None:
+        self._under_way.update(payment.id for payment in group)
+        self._messages += 1
+        self._breaker.began(trio.current_time())
+
+    async def _deliver(self, group: tuple[Payment, ...]) -> None:
+        answered = False
+        try:
+            answered = await deliver(self._house, self._bank, group)
+        finally:
+            self._under_way.difference_update(payment.id for payment in group)
+            self._messages -= 1
+            self._breaker.ended(answered=answered, at_s=trio.current_time())
+            self._wake.set()

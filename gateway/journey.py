@@ -1,0 +1,375 @@
+"""THE STORY: the way of a payment through the house, in two functions.
+
+`accept` takes what a client sent to where it is durable; `deliver` takes what is due to where the bank has answered,
+or where we know that we do not know. Between the two lies the store, and nothing else: whoever wants to understand
+what happens to money here reads this file, then core/states.py.
+
+What must hold at every line of `deliver` (laws 3 and 4): the attempt is committed before the first byte; every way
+out of the exchange is *not sent*, *answered* or *maybe sent*; what is none of the three is *maybe sent*.
+"""
+
+import hashlib
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+
+import trio
+
+from gateway.config import BankProfile
+from gateway.core import happenings
+from gateway.core.backoff import backoff_s
+from gateway.core.errors import BankUnknown, InvalidInstruction, KeyReused, MaybeSent, NotSent, Overloaded, Unreadable
+from gateway.core.happenings import Happening
+from gateway.core.outcome import Outcome
+from gateway.core.payment import (
+    Attempt,
+    Payment,
+    Principal,
+    message_reference,
+    new_id,
+)
+from gateway.core.ports import (
+    Adapter,
+    Admission,
+    Admitted,
+    Link,
+    Span,
+    Step,
+    Stepped,
+    Store,
+    Submission,
+    Trail,
+    WallClock,
+    WireAnswer,
+    WireRequest,
+)
+from gateway.core.reasons import Reason
+from gateway.core.states import State
+from gateway.intake.bank import BankBook
+from gateway.intake.draft import Draft
+from gateway.intake.prepare import Prepared, prepare
+from gateway.telemetry import names
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """One bank as the house deals with it: its data, its words, its wire."""
+
+    profile: BankProfile
+    adapter: Adapter
+    link: Link
+
+    @property
+    def name(self) -> str:
+        return self.profile.name
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every room may reach for. Made once, by daemon.py."""
+
+    store: Store
+    clock: WallClock
+    trail: Trail
+    banks: Mapping[str, Bank]
+    entropy: Callable[[int], bytes]
+    """Random bytes for payment ids (os.urandom; a seeded source in simulations)."""
+    dice: random.Random = field(default_factory=random.Random)
+    """Spreads retries; never anything that matters to safety."""
+    book: BankBook = field(init=False)
+    """The same banks, as intake looks them up."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "book", BankBook(bank.profile for bank in self.banks.values()))
+
+
+Refusal = InvalidInstruction | BankUnknown | KeyReused
+"""Why an instruction was not admitted."""
+
+
+async def accept(
+    house: House, principal: Principal, drafts: Sequence[Draft], traceparent: str
+) -> list[Admitted | Refusal]:
+    """Admits each instruction exactly once; the answers come in the order of the drafts, after their commit.
+
+    `drafts` are as translated from the wire, unchecked. Raises Overloaded or StoreFailed for the whole batch, of
+    which then nothing is acknowledged.
+    """
+    now_ns = house.clock.now_ns()
+    today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
+    answers: list[Admitted | Refusal | None] = [None] * len(drafts)
+    admissions: list[tuple[int, Admission]] = []
+    with house.trail.span(names.ADMIT, parent=traceparent, batch=len(drafts)) as span:
+        for place, draft in enumerate(drafts):
+            prepared = prepare(draft, today=today, banks=house.book)
+            if prepared.refusal is None:
+                payment = _admissible(house, principal, prepared, now_ns, span.traceparent or traceparent)
+                admissions.append((place, Admission(payment, (happenings.cleared(),))))
+            else:
+                answers[place] = await _replay_of(house, principal, prepared) or prepared.refusal
+        admitted = await _committed(house, [admission for _, admission in admissions], span.traceparent)
+        for (place, _), answer in zip(admissions, admitted, strict=True):
+            answers[place] = KeyReused(answer.payment.id) if answer.key_reused else answer
+    done = [answer for answer in answers if answer is not None]
+    assert len(done) == len(drafts), "an instruction without an answer"
+    for result, count in Counter(map(_result_of, done)).items():
+        house.trail.count(names.ADMISSIONS, count, result=result)
+    return done
+
+
+async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool:
+    """One message with these due payments to one bank, and what came of it into the store.
+
+    Returns whether the bank answered at all (the lane's breaker asks). Raises StoreFailed, never anything about the
+    bank: its failures are outcomes.
+    """
+    submission = _submission(house, payments)
+    try:
+        request = bank.adapter.compose(submission)
+    except ValueError:
+        return await _uncomposable(house, bank, payments)
+    with _send_span(house, bank, payments) as span:
+        if not await _mark(house, bank, submission, request):
+            return True
+        steps, answered = await _exchange(house, bank, submission, request, span.traceparent)
+        for stepped in await house.store.take(steps):
+            _tell(house, bank, stepped)
+        if not answered:
+            span.failed(_reason_of(steps))
+        return answered
+
+
+async def _exchange(
+    house: House, bank: Bank, submission: Submission, request: WireRequest, parent: str
+) -> tuple[list[Step], bool]:
+    """Sends, waits, and says for each payment what happened (law 4). The bool: whether the bank answered."""
+    answer: WireAnswer | None = None
+    began_s = trio.current_time()
+    try:
+        answer = await ask(house, bank, request, parent)
+        steps = _answered(house, bank, submission, bank.adapter.read(submission, answer), answer)
+        _observe(house, bank, began_s, "answered")
+        return steps, True
+    except NotSent as error:
+        reason = error.reason
+        _observe(house, bank, began_s, "not_sent", reason)
+        return _each(submission, lambda payment: _try_again(house, bank, payment, reason)), False
+    except MaybeSent as error:
+        reason, body = error.reason, b""
+    except Unreadable:
+        body = answer.body if answer else b""
+        reason = Reason.BANK_ERROR if answer and answer.status >= 500 else Reason.REPLY_UNREADABLE
+    except Exception:
+        # A fault of ours after bytes may have left. Law 4: everything that is no proof is doubt.
+        logger.exception("delivery failed unexpectedly", extra={"bank": bank.name})
+        reason, body = Reason.REPLY_LOST, answer.body if answer else b""
+    _observe(house, bank, began_s, "maybe_sent", reason)
+    answered = reason is Reason.REPLY_UNREADABLE
+    return _each(submission, lambda _: doubt(house, bank, reason, body)), answered
+
+
+async def ask(house: House, bank: Bank, request: WireRequest, parent: str) -> WireAnswer:
+    """One exchange with a bank, traced below `parent`. Raises NotSent or MaybeSent."""
+    with house.trail.span(names.EXCHANGE, parent=parent, bank=bank.name, http_method=request.method) as span:
+        if bank.profile.propagate_trace and span.traceparent:
+            request = replace(request, headers=(*request.headers, ("traceparent", span.traceparent)))
+        try:
+            answer = await bank.link.exchange(request, timeout_s=bank.profile.lane.request_timeout_s)
+        except (NotSent, MaybeSent) as error:
+            span.failed(error.reason.value)
+            raise
+        span.note(http_status=answer.status)
+        return answer
+
+
+def doubt(house: House, bank: Bank, reason: Reason, evidence: bytes = b"") -> Happening:
+    """The payment may be at the bank; the first inquiry is planned (law 5)."""
+    first_after_s = bank.profile.inquiry.first_after_s * (1.0 + 0.1 * house.dice.random())
+    inquire_at_ns = house.clock.now_ns() + int(first_after_s * 1e9)
+    return happenings.doubted(reason, inquire_at_ns, evidence)
+
+
+def follow_at_ns(house: House, bank: Bank) -> int:
+    """When to ask about an ACCEPTED payment that no report has settled by then; 0 = never."""
+    if bank.profile.inquiry.follow_max == 0:
+        return 0
+    return house.clock.now_ns() + int(bank.profile.inquiry.follow_after_s * 1e9)
+
+
+# ---------------------------------------------------------------- the sentences of accept
+
+
+def _admissible(house: House, principal: Principal, prepared: Prepared, now_ns: int, traceparent: str) -> Payment:
+    payment_id = new_id(now_ns, house.entropy(10))
+    instruction = prepared.instruction
+    if not instruction.end_to_end_id:
+        instruction = replace(instruction, end_to_end_id="E" + payment_id.hex().upper())
+    return Payment(
+        id=payment_id,
+        tenant=principal.tenant,
+        principal=principal.name,
+        instruction=instruction,
+        fingerprint=prepared.fingerprint,
+        state=State.RECEIVED,
+        version=1,
+        received_at_ns=now_ns,
+        updated_at_ns=now_ns,
+        traceparent=traceparent,
+    )
+
+
+async def _replay_of(house: House, principal: Principal, prepared: Prepared) -> Admitted | None:
+    """The first answer to this very instruction, where it was admitted before: rules that look at today's date or
+    banks must not turn a client's retry into an error (law 2)."""
+    payment = await house.store.by_key(principal.tenant, prepared.instruction.idempotency_key)
+    if payment is None or payment.fingerprint != prepared.fingerprint:
+        return None
+    return Admitted(payment, replay=True)
+
+
+async def _committed(house: House, admissions: Sequence[Admission], parent: str) -> list[Admitted]:
+    """Law 1: returns after the commit. The span is the wait for it, which many calls share."""
+    if not admissions:
+        return []
+    with house.trail.span(names.COMMIT, parent=parent, batch=len(admissions)):
+        try:
+            return await house.store.admit(admissions)
+        except Overloaded:
+            house.trail.count(names.SHED, len(admissions), queue="writer")
+            raise
+
+
+def _result_of(answer: Admitted | Refusal) -> str:
+    if isinstance(answer, Admitted):
+        return "replay" if answer.replay else "new"
+    return "key_reused" if isinstance(answer, KeyReused) else "refused"
+
+
+# ---------------------------------------------------------------- the sentences of deliver
+
+
+def _submission(house: House, payments: Sequence[Payment]) -> Submission:
+    now = datetime.fromtimestamp(house.clock.now_ns() // 1_000_000_000, UTC)
+    return Submission(
+        message_reference=message_reference(tuple(payment.wire_reference for payment in payments)),
+        payments=tuple(payments),
+        created_at=now,
+        execution_date=execution_date(payments[0], now.date()),
+    )
+
+
+def execution_date(payment: Payment, today: date) -> date:
+    """The date the bank is asked for: never one in the past."""
+    return max(payment.instruction.requested_execution_date or today, today)
+
+
+def _send_span(house: House, bank: Bank, payments: Sequence[Payment]) -> AbstractContextManager[Span]:
+    """One payment: a child of its own trace. Several: a trace of the message, linked to each of theirs."""
+    if len(payments) == 1:
+        only = payments[0]
+        return house.trail.span(names.SEND, parent=only.traceparent, bank=bank.name, attempt=_tries(only) + 1)
+    parents = [payment.traceparent for payment in payments]
+    return house.trail.span(names.SEND, links=parents, bank=bank.name, batch=len(payments))
+
+
+async def _mark(house: House, bank: Bank, submission: Submission, request: WireRequest) -> bool:
+    """Commits the attempt of every payment in the message (law 3). False: the message must not leave."""
+    now_ns = house.clock.now_ns()
+    deadline_ns = now_ns + int(bank.profile.lane.request_timeout_s * 1e9)
+    payload_sha256 = hashlib.sha256(request.body).digest()
+    steps = [
+        Step(
+            payment_id=payment.id,
+            expected_version=payment.version,
+            happening=happenings.marked(
+                Attempt(
+                    number=_tries(payment) + 1,
+                    bank=bank.name,
+                    wire_reference=payment.wire_reference,
+                    message_reference=submission.message_reference,
+                    payload_sha256=payload_sha256,
+                    marked_at_ns=now_ns,
+                    deadline_ns=deadline_ns,
+                )
+            ),
+        )
+        for payment in submission.payments
+    ]
+    stepped = await house.store.take(steps)
+    if all(one.taken for one in stepped):
+        return True
+    # A payment was cancelled or moved on after it was taken from the outbox. The composed message names it, so the
+    # message must not leave; the others are proven unsent and come again in another message.
+    back = [
+        Step(payment_id=one.payment.id, happening=happenings.not_sent(Reason.NEVER_WRITTEN, now_ns))
+        for one in stepped
+        if one.taken and one.payment
+    ]
+    if back:
+        await house.store.take(back)
+    return False
+
+
+def _answered(
+    house: House, bank: Bank, submission: Submission, outcomes: Iterable[Outcome], answer: WireAnswer
+) -> list[Step]:
+    """The bank's word for each payment; a payment it did not mention is in doubt."""
+    words = {outcome.wire_reference: outcome for outcome in outcomes}
+    steps = []
+    for payment in submission.payments:
+        outcome = words.get(payment.wire_reference)
+        if outcome is None:
+            happening = doubt(house, bank, Reason.REPLY_INCOMPLETE, answer.body)
+            steps.append(Step(payment_id=payment.id, happening=happening))
+        else:
+            steps.append(Step(payment_id=payment.id, outcome=outcome, inquire_at_ns=follow_at_ns(house, bank)))
+    return steps
+
+
+def _try_again(house: House, bank: Bank, payment: Payment, reason: Reason) -> Happening:
+    lane = bank.profile.lane
+    tries = _tries(payment) + 1
+    wait_s = backoff_s(tries, lane.retry_first_s, lane.retry_max_s, house.dice.random())
+    return happenings.not_sent(reason, house.clock.now_ns() + int(wait_s * 1e9))
+
+
+async def _uncomposable(house: House, bank: Bank, payments: Sequence[Payment]) -> bool:
+    """The adapter cannot say one of these payments. Alone it is refused; of several each is tried alone."""
+    if len(payments) > 1:
+        for payment in payments:
+            await deliver(house, bank, [payment])
+        return True
+    refused = Step(payment_id=payments[0].id, happening=happenings.refused(Reason.COMPOSE_FAILED))
+    for stepped in await house.store.take([refused]):
+        _tell(house, bank, stepped)
+    return True
+
+
+def _observe(house: House, bank: Bank, began_s: float, result: str, reason: Reason | None = None) -> None:
+    why = {"reason": reason.value} if reason else {}
+    seconds = trio.current_time() - began_s
+    house.trail.observe(names.EXCHANGE_S, seconds, bank=bank.name, result=result, **why)
+
+
+def _tries(payment: Payment) -> int:
+    return payment.attempt.number if payment.attempt else 0
+
+
+def _each(submission: Submission, happening: Callable[[Payment], Happening]) -> list[Step]:
+    return [Step(payment_id=payment.id, happening=happening(payment)) for payment in submission.payments]
+
+
+def _reason_of(steps: Sequence[Step]) -> str:
+    first = steps[0].happening
+    return first.reason.value if first and first.reason else ""
+
+
+def _tell(house: House, bank: Bank, stepped: Stepped) -> None:
+    if stepped.payment is not None and stepped.taken:
+        house.trail.count(names.PAYMENTS, bank=bank.name, state=stepped.payment.state.value)

@@ -1,0 +1,1 @@
+"""gRPC on trio and h2: takes the stock generated code, knows nothing of payments."""

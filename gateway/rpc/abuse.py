@@ -1,0 +1,49 @@
+"""What a peer may cost: frames that are cheap to send and dear to handle, and pings (gRPC proposal A8)."""
+
+from .limits import ServerLimits
+
+
+class AbuseBudget:
+    """A token bucket of one connection. `now` is seconds on any steady clock."""
+
+    __slots__ = ("_capacity", "_refill_per_s", "_tokens", "_updated")
+
+    def __init__(self, limits: ServerLimits, now: float) -> None:
+        self._capacity = float(limits.abuse_burst)
+        self._refill_per_s = limits.abuse_refill_per_s
+        self._tokens = self._capacity
+        self._updated = now
+
+    def spend(self, now: float) -> bool:
+        """Pay for one frame; False when nothing is left."""
+        refill = (now - self._updated) * self._refill_per_s
+        self._updated = now
+        self._tokens = min(self._capacity, self._tokens + refill) - 1.0
+        return self._tokens >= 0.0
+
+
+class PingStrikes:
+    """Counts pings that come too soon after another; sending data or headers forgives them all, as in grpcio."""
+
+    __slots__ = ("_idle_interval_s", "_interval_s", "_last", "_max", "_strikes")
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self._interval_s = limits.min_ping_interval_s
+        self._idle_interval_s = limits.idle_ping_interval_s
+        self._max = limits.max_ping_strikes
+        self._strikes = 0
+        self._last: float | None = None
+
+    def forgive(self) -> None:
+        """We sent data or headers: the peer may ping again (its bandwidth probes follow our data)."""
+        self._strikes = 0
+        self._last = None
+
+    def ping(self, now: float, *, idle: bool) -> bool:
+        """Take one ping; False when it was one strike too many."""
+        interval = self._idle_interval_s if idle else self._interval_s
+        too_soon = self._last is not None and now - self._last < interval
+        self._last = now
+        if too_soon:
+            self._strikes += 1
+        return self._max == 0 or self._strikes <= self._max

@@ -1,0 +1,204 @@
+"""One call between its stream on the wire and its handler: requests in, responses out, each with back pressure."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import grpc
+import trio
+
+from .bell import Bell
+from .framing import Deflated, frame, frame_gzip, inflate
+from .refusals import GZIP_RESPONSE_HEADERS, RESPONSE_HEADERS
+from .server_session import ServerSession
+from .status import RpcError, Status
+from .stream import Stream
+
+Request = TypeVar("Request")
+Message = TypeVar("Message")
+
+
+class Batch(list[Message]):
+    """Yielded by a streaming handler: several messages that go out together, in as few frames as possible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of one service, as the stock generated code describes it."""
+
+    path: str
+    behaviour: Callable[..., Any]
+    deserialize: Callable[[bytes], Any]
+    serialize: Callable[[Any], bytes]
+    request_streaming: bool
+    response_streaming: bool
+
+
+class Wire(Protocol):
+    """What a call needs of its connection."""
+
+    session: ServerSession
+    peer: str
+    peer_certificate: bytes | None
+
+    def wake_writer(self) -> None: ...
+
+
+class Call:
+    """State of one call while its handler runs.
+
+    `fate` is set before the handler is cancelled for any other reason than its deadline; `gone` when the client can
+    no longer be told anything.
+    """
+
+    __slots__ = (
+        "arrived",
+        "compress",
+        "compressed_request",
+        "deadline",
+        "fate",
+        "gone",
+        "gzip_announced",
+        "method",
+        "room",
+        "scope",
+        "started",
+        "stream",
+        "wire",
+    )
+
+    def __init__(self, wire: Wire, stream: Stream, method: Method, deadline: float) -> None:
+        self.wire = wire
+        self.stream = stream
+        self.method = method
+        self.deadline = deadline
+        self.arrived = Bell()
+        self.room = Bell()
+        self.scope = trio.CancelScope(deadline=deadline)
+        self.fate: Status | None = None
+        self.gone = False
+        self.started = False
+        self.compress = False
+        self.gzip_announced = False
+        self.compressed_request = False
+
+    async def take(self) -> list[bytes]:
+        """All messages that have arrived, at least one; empty at the end of the stream."""
+        stream = self.stream
+        while not stream.inbox:
+            if stream.ended:
+                return []
+            await self.arrived.wait()
+        messages, stream.inbox = stream.inbox, []
+        self.wire.session.release(stream)
+        if self.wire.session.wants_send:
+            self.wire.wake_writer()
+        return messages
+
+    def decode(self, raw: bytes) -> Any:
+        """One request message from its bytes.
+
+        Raises:
+            RpcError: INTERNAL if they are no such message, or what `inflate` raises.
+        """
+        self.compressed_request = type(raw) is Deflated
+        if self.compressed_request:
+            raw = inflate(raw, self.wire.session.limits.max_receive_message_bytes)
+        try:
+            return self.method.deserialize(raw)
+        except Exception as error:
+            raise RpcError(grpc.StatusCode.INTERNAL, "Exception deserializing request!") from error
+
+    def encode(self, response: Any) -> bytes:
+        """One response message, framed.
+
+        Raises:
+            RpcError: INTERNAL if the handler gave something else, RESOURCE_EXHAUSTED if it is over the limit.
+        """
+        try:
+            message = self.method.serialize(response)
+        except Exception as error:
+            raise RpcError(grpc.StatusCode.INTERNAL, "Failed to serialize response!") from error
+        limit = self.wire.session.limits.max_send_message_bytes
+        if len(message) > limit:
+            raise RpcError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"Sent message larger than max ({len(message)} vs. {limit})",
+            )
+        return frame_gzip(message) if self.compress else frame(message)
+
+    def begin(self, metadata: bytes = b"") -> None:
+        """Queue the response headers with this metadata (a header block); without it they go with the first message."""
+        if self.stream.began or self.stream.initial is not None:
+            return
+        self.gzip_announced = self.compress
+        base = GZIP_RESPONSE_HEADERS if self.compress else RESPONSE_HEADERS
+        self.wire.session.begin(self.stream, base + metadata)
+
+    def send(self, framed: bytes) -> None:
+        """Queue framed messages."""
+        if self.compress:
+            self.begin()
+        self.wire.session.send(self.stream, framed)
+        self.wire.wake_writer()
+
+    async def wait_for_room(self) -> None:
+        """Sleep until the client has read enough for more to be queued."""
+        stream = self.stream
+        while stream.out_bytes > self.wire.session.limits.stream_send_buffer_bytes:
+            await self.room.wait()
+
+    async def wait_until_sent(self) -> None:
+        """Sleep until nothing waits to be sent."""
+        while self.stream.out_bytes:
+            await self.room.wait()
+
+
+class Requests(Generic[Request]):
+    """The requests of a streaming call: one by one with `async for`, or all that have arrived with `batch`."""
+
+    __slots__ = ("_call", "_raw")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._raw: deque[bytes] = deque()
+
+    def __aiter__(self) -> "Requests[Request]":
+        return self
+
+    async def __anext__(self) -> Request:
+        if not self._raw:
+            self._raw.extend(await self._call.take())
+            if not self._raw:
+                raise StopAsyncIteration
+        message: Request = self._call.decode(self._raw.popleft())
+        return message
+
+    async def batch(self) -> list[Request]:
+        """All requests that have arrived, at least one; an empty list at the end of the stream.
+
+        Compressed ones are blown up one by one until about one maximal message is reached; the others follow in
+        the next batch.
+        """
+        raw = self._raw
+        if not raw:
+            raw.extend(await self._call.take())
+        decode = self._call.decode
+        if self._call.stream.head.encoding != b"gzip":
+            requests: list[Request] = [decode(message) for message in raw]
+            raw.clear()
+            return requests
+        return self._inflated_batch()
+
+    def _inflated_batch(self) -> list[Request]:
+        limit = self._call.wire.session.limits.max_receive_message_bytes
+        requests: list[Request] = []
+        size = 0
+        while self._raw and size < limit:
+            raw = self._raw.popleft()
+            request = self._call.decode(raw)
+            # What it weighs inflated is not known here without doing it twice; gzip's ratio is bounded by 1,032.
+            size += len(raw) * 1_032 if type(raw) is Deflated else len(raw)
+            requests.append(request)
+        return requests

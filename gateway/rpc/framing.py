@@ -1,0 +1,122 @@
+"""gRPC's length-prefixed messages: bytes in, messages out, and back. No I/O, no HTTP/2.
+
+Each message is a flag (0 plain, 1 compressed), a length of four bytes, and that many bytes.
+Source: "gRPC over HTTP/2", section Length-Prefixed-Message.
+"""
+
+import struct
+import zlib
+from typing import Final
+
+import grpc
+
+from .status import RpcError
+
+PREFIX: Final = struct.Struct(">BL")
+PREFIX_BYTES: Final = PREFIX.size
+_GZIP: Final = 16 + zlib.MAX_WBITS
+# Level 1 is three times as fast as the default and loses a tenth of the ratio on repetitive protobuf.
+_GZIP_LEVEL: Final = 1
+
+
+class Deflated(bytes):
+    """A message as it came, still compressed: it is blown up only when its handler asks for it."""
+
+
+def frame(message: bytes) -> bytes:
+    """One uncompressed message, ready for the wire."""
+    return PREFIX.pack(0, len(message)) + message
+
+
+def frame_gzip(message: bytes) -> bytes:
+    """One message, compressed where that makes it smaller (as grpcio does), else plain."""
+    deflate = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP)
+    squeezed = deflate.compress(message) + deflate.flush()
+    if len(squeezed) >= len(message):
+        return frame(message)
+    return PREFIX.pack(1, len(squeezed)) + squeezed
+
+
+def inflate(squeezed: bytes, max_bytes: int) -> bytes:
+    """Undo gzip.
+
+    Raises:
+        RpcError: RESOURCE_EXHAUSTED if the message would exceed `max_bytes` (a bomb is not blown up first),
+            INTERNAL if it is not exactly one whole gzip member.
+    """
+    decompressor = zlib.decompressobj(_GZIP)
+    try:
+        message = decompressor.decompress(squeezed, max_bytes + 1)
+    except zlib.error as error:
+        raise RpcError(grpc.StatusCode.INTERNAL, "compressed message is not gzip") from error
+    if len(message) > max_bytes:
+        raise RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, f"decompressed message larger than max ({max_bytes} bytes)")
+    if not decompressor.eof or decompressor.unused_data:
+        raise RpcError(grpc.StatusCode.INTERNAL, "compressed message is cut short or followed by rubbish")
+    return message
+
+
+class MessageReader:
+    """Cuts one stream's bytes into messages.
+
+    Args:
+        max_bytes: the largest message, after decompression.
+        gzip: whether the peer named gzip as its encoding; without it a compressed flag is an error.
+    """
+
+    __slots__ = ("_gzip", "_max_bytes", "_rest")
+
+    def __init__(self, max_bytes: int, *, gzip: bool) -> None:
+        self._max_bytes = max_bytes
+        self._gzip = gzip
+        self._rest = bytearray()
+
+    @property
+    def partial_bytes(self) -> int:
+        """Bytes of the message that is not whole yet, its prefix included."""
+        return len(self._rest)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take what arrived; give every message that is now whole (`Deflated` if it is compressed).
+
+        Raises:
+            RpcError: RESOURCE_EXHAUSTED for a message over the limit (known from its prefix alone), INTERNAL for a
+                flag that is none or does not fit the encoding. The stream is of no use afterwards.
+        """
+        rest = self._rest
+        if rest:
+            rest += data
+            if not self._whole(rest):
+                return []
+            data = bytes(rest)
+            rest.clear()
+        messages: list[bytes] = []
+        position, end = 0, len(data)
+        while end - position >= PREFIX_BYTES:
+            flag, length = PREFIX.unpack_from(data, position)
+            if flag or length > self._max_bytes:
+                self._check(flag, length)
+            stop = position + PREFIX_BYTES + length
+            if stop > end:
+                break
+            message = data[position + PREFIX_BYTES : stop]
+            messages.append(Deflated(message) if flag else message)
+            position = stop
+        if position < end:
+            rest += data[position:] if position else data
+        return messages
+
+    def _whole(self, rest: bytearray) -> bool:
+        """Whether the buffer holds its first message whole, so that a large one is not copied at every frame."""
+        return len(rest) >= PREFIX_BYTES and len(rest) - PREFIX_BYTES >= PREFIX.unpack_from(rest)[1]
+
+    def _check(self, flag: int, length: int) -> None:
+        if length > self._max_bytes:
+            raise RpcError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"Received message larger than max ({length} vs. {self._max_bytes})",
+            )
+        if flag != 1:
+            raise RpcError(grpc.StatusCode.INTERNAL, f"message with unknown flag {flag}")
+        if not self._gzip:
+            raise RpcError(grpc.StatusCode.INTERNAL, "compressed message without a grpc-encoding")

@@ -1,0 +1,176 @@
+"""The server's side of one connection without any I/O: calls come in as events, answers go out in batches."""
+
+import logging
+from typing import Final
+
+import grpc
+
+from gateway.net import http2
+
+from .abuse import AbuseBudget, PingStrikes
+from .events import Opened
+from .framing import MessageReader
+from .limits import ServerLimits
+from .metadata import NO_HEAD, MalformedMetadata, MalformedRequest, RequestHead, read_head
+from .refusals import RESPONSE_HEADERS, refusal, trailers_only
+from .session import Session, TooMuch
+from .status import Status
+from .stream import Stream
+
+log = logging.getLogger(__name__)
+
+_LAST_STREAM_ID: Final = 2**31 - 1
+
+
+class ServerSession(Session[Stream]):
+    """One client's connection.
+
+    `lingering` is kept by the owner: handlers that still run though their stream is over; they count as calls.
+    """
+
+    def __init__(self, limits: ServerLimits, now: float) -> None:
+        self._h2 = http2.ServerConnection(
+            {
+                http2.SettingCodes.MAX_CONCURRENT_STREAMS: limits.max_concurrent_streams,
+                http2.SettingCodes.INITIAL_WINDOW_SIZE: limits.stream_window_bytes,
+                http2.SettingCodes.MAX_FRAME_SIZE: limits.frame_bytes,
+                http2.SettingCodes.MAX_HEADER_LIST_SIZE: limits.header_list_bytes,
+            }
+        )
+        super().__init__(self._h2, limits, now)
+        self.lingering = 0
+        self._abuse = AbuseBudget(limits, now)
+        self._pings = PingStrikes(limits)
+        self._refuse_above = _LAST_STREAM_ID
+        self._on |= {
+            http2.RequestReceived: self._on_request,
+            http2.PingReceived: self._on_ping,
+            http2.SettingsAcknowledged: self._on_chatter,
+            http2.PriorityUpdated: self._on_chatter,
+            http2.UnknownFrameReceived: self._on_chatter,
+        }
+
+    # What arrives
+
+    def _spend(self, reason: str) -> None:
+        if not self._abuse.spend(self._now):
+            raise TooMuch(reason)
+
+    def _on_request(self, event: http2.RequestReceived) -> None:
+        stream_id = event.stream_id
+        open_calls = len(self.streams) + self.lingering
+        if open_calls >= self.limits.max_concurrent_streams or stream_id > self._refuse_above:
+            self._refuse(stream_id, http2.ErrorCodes.REFUSED_STREAM)
+            return
+        try:
+            head = read_head(event.headers)
+        except MalformedRequest as error:
+            log.debug("malformed request: %s", error)
+            self._refuse(stream_id, http2.ErrorCodes.PROTOCOL_ERROR)
+            return
+        except MalformedMetadata as error:
+            self._answer(stream_id, NO_HEAD, trailers_only(Status(grpc.StatusCode.INTERNAL, str(error))))
+            return
+        answer = refusal(head)
+        if answer is not None:
+            self._answer(stream_id, head, answer)
+            return
+        limit = self.limits.max_receive_message_bytes
+        stream = Stream(stream_id, head, MessageReader(limit, gzip=head.encoding == b"gzip"))
+        stream.turn = self._turn
+        self.streams[stream_id] = stream
+        self._events.append(Opened(stream))
+
+    def _refuse(self, stream_id: int, code: http2.ErrorCodes) -> None:
+        self._spend("too many refused streams")
+        self._h2.reset_stream(stream_id, code)
+        self._h2.forget(stream_id)
+
+    def _answer(self, stream_id: int, head: RequestHead, headers: bytes) -> None:
+        """A whole answer in one block; the request's body, if any, is not read."""
+        self._spend("too many refused requests")
+        stream = Stream(stream_id, head, MessageReader(0, gzip=False))
+        stream.broken = True
+        stream.began = True
+        self.streams[stream_id] = stream
+        stream.trailers = headers
+        self._mark(stream)
+
+    def _on_settings(self, event: http2.RemoteSettingsChanged) -> None:
+        if http2.SettingCodes.HEADER_TABLE_SIZE in event.changed_settings:
+            self._h2.announce_empty_table = True
+        super()._on_settings(event)
+
+    def _on_ping(self, event: http2.PingReceived) -> None:
+        self._spend("too many pings")
+        if not self._pings.ping(self._now, idle=not self.streams):
+            raise TooMuch("too_many_pings")
+
+    def _on_ping_ack(self, event: http2.PingAckReceived) -> None:
+        self._spend("too many ping acknowledgements")
+        super()._on_ping_ack(event)
+
+    def _on_chatter(self, event: http2.Event) -> None:
+        self._spend("too many frames of no use")
+
+    # What leaves
+
+    def begin(self, stream: Stream, headers: bytes) -> None:
+        """Queue the response headers, for the time they are to go before any message; at most once."""
+        if stream.initial is None and not stream.began and not stream.closed:
+            stream.initial = headers
+            self._mark(stream)
+
+    def send(self, stream: Stream, framed: bytes) -> None:
+        """Queue framed messages, behind the response headers; see Session."""
+        if stream.initial is None and not stream.began:
+            stream.initial = RESPONSE_HEADERS
+        super().send(stream, framed)
+
+    def finish(self, stream: Stream, trailers: bytes, *, discard: bool = False) -> None:
+        """Queue the trailers behind the messages; the first call counts.
+
+        `discard`: in place of messages and trailers that have not left yet. Where half a message has left, only
+        RST_STREAM is honest.
+        """
+        if stream.closed or (stream.trailers is not None and not discard):
+            return
+        if discard:
+            if stream.torn:
+                self.reset(stream, http2.ErrorCodes.CANCEL)
+                return
+            stream.drop_outbox()
+            self._blocked.pop(stream.id, None)
+        self._drop_input(stream)
+        stream.broken = True
+        stream.trailers = trailers
+        self._mark(stream)
+
+    def _send_headers(self, stream: Stream, headers: bytes) -> None:
+        stream.began = True
+        self._pings.forgive()
+        self._h2.write_headers(stream.id, headers)
+
+    def _send_trailers(self, stream: Stream, trailers: bytes) -> None:
+        if not stream.began:
+            trailers = RESPONSE_HEADERS + trailers
+        self._pings.forgive()
+        self._h2.write_headers(stream.id, trailers, end_stream=True)
+        if not stream.ended:
+            # The answer is complete: the client need not send the rest (RFC 9113 section 8.1).
+            self._h2.reset_stream(stream.id, http2.ErrorCodes.NO_ERROR)
+        self._close(stream)
+
+    def _sent_data(self) -> None:
+        self._pings.forgive()
+
+    # Leaving
+
+    def announce_drain(self) -> None:
+        """First half of a graceful GOAWAY: no stream is refused yet (RFC 9113 section 6.8)."""
+        self._h2.close_connection(http2.ErrorCodes.NO_ERROR, last_stream_id=_LAST_STREAM_ID)
+
+    def begin_drain(self) -> None:
+        """Second half: streams the client opens from now on are refused, and may be tried elsewhere."""
+        self._refuse_above = self._h2.highest_inbound_stream_id
+        self._h2.close_connection(http2.ErrorCodes.NO_ERROR, last_stream_id=self._refuse_above)

@@ -1,0 +1,86 @@
+"""Fetches the reports a bank lays into our mailbox, and takes each word in it to its payment.
+
+The cursor moves on only after the words before it are durable, so a crash makes us read reports again, which the
+state table bears, and never makes us miss one.
+"""
+
+import logging
+from collections.abc import Sequence
+
+import trio
+
+from gateway import limits
+from gateway.core.backoff import backoff_s
+from gateway.core.errors import MaybeSent, NotSent, Unreadable
+from gateway.core.outcome import Outcome
+from gateway.core.ports import Collects, Step
+from gateway.journey import Bank, House, ask, follow_at_ns
+from gateway.telemetry import names
+
+logger = logging.getLogger(__name__)
+
+
+class Collector:
+    """The mailbox task of one bank whose adapter can collect."""
+
+    def __init__(self, house: House, bank: Bank, words: Collects) -> None:
+        self._house = house
+        self._bank = bank
+        self._words = words
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Visits the mailbox until cancelled; longer pauses while the bank cannot be read."""
+        every_s = self._bank.profile.collect.every_s
+        while True:
+            try:
+                await self._visit()
+                self._failures = 0
+            except (NotSent, MaybeSent, Unreadable) as error:
+                self._failures += 1
+                logger.warning(
+                    "mailbox not read",
+                    extra={"bank": self._bank.name, "reason": getattr(error, "reason", "UNREADABLE")},
+                )
+            pause_s = every_s
+            if self._failures:
+                pause_s = backoff_s(self._failures, every_s, every_s * 10, self._house.dice.random())
+            await trio.sleep(pause_s)
+
+    async def _visit(self) -> None:
+        """Pages until the mailbox is empty, at most COLLECT_PAGES_MAX of them."""
+        with self._house.trail.span(names.COLLECT, bank=self._bank.name) as span:
+            await self._read(span.traceparent)
+
+    async def _read(self, parent: str) -> None:
+        cursor = await self._house.store.cursor(self._bank.name)
+        for _ in range(limits.COLLECT_PAGES_MAX):
+            answer = await ask(self._house, self._bank, self._words.collect(cursor), parent)
+            collection = self._words.read_collection(cursor, answer)
+            await self._take(collection.outcomes)
+            for _ in collection.unreadable:
+                logger.error("unreadable report in the mailbox, kept as evidence", extra={"bank": self._bank.name})
+                self._house.trail.count(names.REPORTS, bank=self._bank.name, result="unreadable")
+            if collection.cursor == cursor:
+                return
+            cursor = collection.cursor
+            await self._house.store.set_cursor(self._bank.name, cursor, collection.unreadable)
+
+    async def _take(self, outcomes: Sequence[Outcome]) -> None:
+        house, bank = self._house, self._bank
+        follow_ns = follow_at_ns(house, bank)
+        steps = [
+            Step(wire=(bank.name, outcome.wire_reference), outcome=outcome, inquire_at_ns=follow_ns)
+            for outcome in outcomes
+        ]
+        for start in range(0, len(steps), limits.COMMIT_PAYMENTS_MAX):
+            for stepped in await house.store.take(steps[start : start + limits.COMMIT_PAYMENTS_MAX]):
+                if stepped.payment is None:
+                    # Somebody else's payment, or a lie: it touches nothing of ours, and it is counted.
+                    house.trail.count(names.REPORTS, bank=bank.name, result="foreign")
+                elif stepped.taken:
+                    state = stepped.payment.state.value
+                    with house.trail.span(
+                        names.REPORT, parent=stepped.payment.traceparent, bank=bank.name, state=state
+                    ):
+                        house.trail.count(names.REPORTS, bank=bank.name, result="taken")

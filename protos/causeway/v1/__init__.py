@@ -1,0 +1,1 @@
+"""The API of Causeway: messages, stubs and servicers of causeway.v1."""

@@ -1,0 +1,433 @@
+"""What handlers and their clients experience: four kinds of call, and every way one can end."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+import trio
+import trio.testing
+from google.rpc import error_details_pb2, status_pb2
+
+from gateway.net import http2
+from gateway.rpc.client import CallFailed
+from gateway.rpc.context import Context
+from gateway.rpc.framing import frame
+from gateway.rpc.server import Server, ServerLimits
+from gateway.rpc.status import RpcError, rich_status
+from tests.rpc.echo import Echo, channel_to, path
+from tests.rpc.raw_peer import headers, raw_peer
+
+SMALL = ServerLimits(stream_window_bytes=65_535, max_receive_message_bytes=100_000, max_send_message_bytes=100_000)
+
+
+def server_of(echo: Echo, limits: ServerLimits = ServerLimits()) -> Server:  # noqa: B008  # frozen
+    server = Server(limits=limits)
+    echo.add_to(server)
+    return server
+
+
+def server_with(behaviour: object, kind: str = "unary_unary") -> Server:
+    """A server whose only method is `behaviour`, as /test.Echo/Method."""
+    server = Server()
+    handler = getattr(grpc, f"{kind}_rpc_method_handler")(behaviour)
+    server.add_registered_method_handlers("test.Echo", {"Method": handler})
+    return server
+
+
+async def failure_of(server: Server, method: str = "Method", **options: object) -> CallFailed:
+    """How one unary call to this method fails."""
+    async with channel_to(server) as channel:
+        with pytest.raises(CallFailed) as caught:
+            await channel.unary_unary(path(method))(b"", **options)
+    return caught.value
+
+
+async def test_four_kinds_of_call(autojump_clock: trio.testing.MockClock) -> None:
+    """Unary, client-streaming, server-streaming and bidirectional calls carry their messages in order."""
+    async with channel_to(server_of(Echo())) as channel:
+        assert await channel.unary_unary(path("Unary"))(b"one") == b"one"
+        async with channel.stream_unary(path("Concat"))() as call:
+            await call.send_batch([b"a", b"b"])
+            await call.send(b"c")
+            await call.end()
+            assert await call.batch() == [b"abc"]
+        async with channel.unary_stream(path("Repeat"))(b"x") as call:
+            assert [response async for response in call] == [b"x"] * 3
+        async with channel.stream_stream(path("Bidi"))() as call:
+            await call.send(b"1")
+            assert await anext(call) == b"1"
+            await call.send(b"2")
+            await call.end()
+            assert [response async for response in call] == [b"2"]
+
+
+async def test_batches_stay_batches(autojump_clock: trio.testing.MockClock) -> None:
+    """A thousand messages sent together reach the handler, and come back, in a handful of DATA frames."""
+    messages = [b"%04d" % number for number in range(1_000)]
+    body = b"".join(map(frame, messages))
+    async with raw_peer(server_of(Echo())) as peer:
+        stream_id = await peer.request(headers(path=b"/test.Echo/Batches"), body)
+        await peer.wait_for(http2.StreamEnded, stream_id)
+        assert peer.data_of(stream_id) == body
+        assert peer.count(http2.DataReceived)[stream_id] <= 3
+
+
+async def test_yields_of_one_turn_share_frames(autojump_clock: trio.testing.MockClock) -> None:
+    """Messages yielded one by one without waiting leave in few DATA frames all the same."""
+    body = b"".join(frame(b"x") for _ in range(1_000))
+    async with raw_peer(server_of(Echo())) as peer:
+        stream_id = await peer.request(headers(path=b"/test.Echo/Bidi"), body)
+        await peer.wait_for(http2.StreamEnded, stream_id)
+        assert peer.data_of(stream_id) == body
+        assert peer.count(http2.DataReceived)[stream_id] <= 3
+
+
+async def test_abort_carries_code_details_and_metadata(autojump_clock: trio.testing.MockClock) -> None:
+    """context.abort ends the call with exactly what it was given, even if the handler catches its exception."""
+
+    async def behaviour(request: bytes, context: Context) -> bytes:
+        try:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "nö", (("key", "value"),))
+        except Exception:
+            return b"caught"
+
+    error = await failure_of(server_with(behaviour))
+    assert (error.code, error.details) == (grpc.StatusCode.NOT_FOUND, "nö")
+    assert error.trailing_metadata == (("key", "value"),)
+
+
+async def test_rich_error(autojump_clock: trio.testing.MockClock) -> None:
+    """RpcError and abort_with_status carry google.rpc details, from inside nurseries too."""
+    info = error_details_pb2.ErrorInfo(reason="WHY", domain="test")
+
+    async def raises(request: bytes, context: Context) -> bytes:
+        async def child() -> None:
+            raise RpcError(grpc.StatusCode.FAILED_PRECONDITION, "no", [info])
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(child)
+        return b""
+
+    async def aborts(request: bytes, context: Context) -> bytes:
+        await context.abort_with_status(rich_status(grpc.StatusCode.FAILED_PRECONDITION, "no", info))
+
+    for behaviour in (raises, aborts):
+        error = await failure_of(server_with(behaviour))
+        assert error.code is grpc.StatusCode.FAILED_PRECONDITION
+        details = dict(error.trailing_metadata)["grpc-status-details-bin"]
+        status = status_pb2.Status.FromString(details)
+        unpacked = error_details_pb2.ErrorInfo()
+        assert (status.code, status.message) == (9, "no")
+        assert status.details[0].Unpack(unpacked)
+        assert unpacked == info
+
+
+async def test_unexpected_exception_tells_the_client_nothing(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A handler's accident is UNKNOWN to the client and a traceback in our log."""
+
+    async def behaviour(request: bytes, context: Context) -> bytes:
+        raise ValueError("account 4711")
+
+    with caplog.at_level(logging.ERROR):
+        error = await failure_of(server_with(behaviour))
+    assert error.code is grpc.StatusCode.UNKNOWN
+    assert "4711" not in error.details
+    assert "4711" in caplog.text
+
+
+async def test_set_code_and_details(autojump_clock: trio.testing.MockClock) -> None:
+    """A handler may return after set_code and set_details; its response is then not sent."""
+
+    async def behaviour(request: bytes, context: Context) -> bytes:
+        context.set_code(grpc.StatusCode.DATA_LOSS)
+        context.set_details("lost")
+        return b"ignored"
+
+    error = await failure_of(server_with(behaviour))
+    assert (error.code, error.details) == (grpc.StatusCode.DATA_LOSS, "lost")
+
+
+@pytest.mark.parametrize("kind", ["unary_unary", "stream_stream"])
+async def test_method_of_the_generated_base_class(kind: str, autojump_clock: trio.testing.MockClock) -> None:
+    """A method left to the generated servicer answers UNIMPLEMENTED, though it is a plain function."""
+
+    def behaviour(request: object, context: Context) -> object:
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details("Method not implemented!")
+        raise NotImplementedError("Method not implemented!")
+
+    error = await failure_of(server_with(behaviour, kind))
+    assert (error.code, error.details) == (grpc.StatusCode.UNIMPLEMENTED, "Method not implemented!")
+
+
+async def test_unknown_method(autojump_clock: trio.testing.MockClock) -> None:
+    """A method nobody serves is UNIMPLEMENTED."""
+    error = await failure_of(server_of(Echo()), "Nothing")
+    assert error.code is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_generic_handlers_are_asked(autojump_clock: trio.testing.MockClock) -> None:
+    """A method known only to a generic handler is served."""
+    server = Server()
+    handler = grpc.unary_unary_rpc_method_handler(Echo().unary)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Echo", {"Unary": handler}),))
+    async with channel_to(server) as channel:
+        assert await channel.unary_unary(path("Unary"))(b"x") == b"x"
+
+
+async def test_metadata_both_ways(autojump_clock: trio.testing.MockClock) -> None:
+    """Metadata reaches the handler, and the handler's initial and trailing metadata reach the client."""
+
+    async def behaviour(request: bytes, context: Context) -> AsyncIterator[bytes]:
+        assert dict(context.invocation_metadata()) == {"key": "value", "key-bin": b"\0\xff"}
+        assert context.method == "/test.Echo/Method"
+        await context.send_initial_metadata((("first-bin", b"\1"),))
+        context.set_trailing_metadata((("last", "z"),))
+        yield b"x"
+
+    async with channel_to(server_with(behaviour, "unary_stream")) as channel:
+        sent = (("key", "value"), ("key-bin", b"\0\xff"))
+        async with channel.unary_stream(path("Method"))(b"", metadata=sent) as call:
+            assert await call.initial_metadata() == (("first-bin", b"\1"),)
+            assert [response async for response in call] == [b"x"]
+            assert call.status is not None
+            assert call.status.trailing_metadata == (("last", "z"),)
+
+
+async def test_deadline_cancels_the_handler(autojump_clock: trio.testing.MockClock) -> None:
+    """At the deadline the handler is cancelled and the client told DEADLINE_EXCEEDED by the server."""
+    echo = Echo()
+    async with raw_peer(server_of(echo)) as peer:
+        stream_id = await peer.request(headers(path=b"/test.Echo/Hang", grpc_timeout=b"5S"), frame(b""))
+        await peer.wait_for(http2.StreamEnded, stream_id)
+        assert peer.fields_of(stream_id)[b"grpc-status"] == b"4"
+    assert echo.cancelled.is_set()
+    assert trio.current_time() == pytest.approx(5.0, abs=0.1)
+
+
+async def test_deadline_in_the_past_runs_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    """A call that is late on arrival is answered without its handler having begun."""
+    echo = Echo()
+    async with raw_peer(server_of(echo)) as peer:
+        stream_id = await peer.request(headers(path=b"/test.Echo/Hang", grpc_timeout=b"0n"), frame(b""))
+        await peer.wait_for(http2.StreamEnded, stream_id)
+        assert peer.fields_of(stream_id)[b"grpc-status"] == b"4"
+    assert not echo.started.is_set()
+
+
+async def test_deadline_while_the_request_is_missing(autojump_clock: trio.testing.MockClock) -> None:
+    """A client that never sends its request is told DEADLINE_EXCEEDED all the same."""
+    async with raw_peer(server_of(Echo())) as peer:
+        stream_id = await peer.request(headers(grpc_timeout=b"1S"), end=False)
+        await peer.wait_for(http2.StreamEnded, stream_id)
+        assert peer.fields_of(stream_id)[b"grpc-status"] == b"4"
+
+
+async def test_context_knows_the_deadline(autojump_clock: trio.testing.MockClock) -> None:
+    """time_remaining counts down on trio's clock; without a deadline it is None."""
+
+    async def behaviour(request: bytes, context: Context) -> bytes:
+        before = context.time_remaining()
+        await trio.sleep(1)
+        after = context.time_remaining()
+        return b"none" if before is None or after is None else b"%.1f" % (before - after)
+
+    async with channel_to(server_with(behaviour)) as channel:
+        assert await channel.unary_unary(path("Method"))(b"") == b"none"
+        assert await channel.unary_unary(path("Method"))(b"", timeout=5.0) == b"1.0"
+
+
+async def test_reset_cancels_the_handler(autojump_clock: trio.testing.MockClock) -> None:
+    """A client that leaves cancels its handler, and other calls of the connection go on."""
+    echo = Echo()
+    async with channel_to(server_of(echo)) as channel:
+        async with channel.unary_stream(path("Hang"))(b""):
+            await echo.started.wait()
+        await echo.cancelled.wait()
+        assert await channel.unary_unary(path("Unary"))(b"x") == b"x"
+
+
+async def test_lost_connection_cancels_all_handlers(autojump_clock: trio.testing.MockClock) -> None:
+    """When the connection goes, its handlers go."""
+    echo = Echo()
+    async with raw_peer(server_of(echo)) as peer:
+        await peer.request(headers(path=b"/test.Echo/Hang"), frame(b""))
+        await echo.started.wait()
+        await peer.stream.aclose()
+        await echo.cancelled.wait()
+
+
+async def test_slow_reader_suspends_its_own_handler_only(autojump_clock: trio.testing.MockClock) -> None:
+    """A client that grants no window stops the handler that pours into it, and no other call."""
+    echo = Echo()
+    server = server_of(echo)
+    async with raw_peer(server) as peer:
+        peer.acknowledge = False
+        await peer.request(headers(path=b"/test.Echo/Pour"), frame(b""))
+        await trio.testing.wait_all_tasks_blocked()
+        poured = len(echo.seen)
+        limits = server.limits
+        assert poured * 10_000 <= 65_535 + limits.stream_send_buffer_bytes + 20_000
+        # The connection's window is used up as well; trailers need none.
+        other = await peer.request(headers(path=b"/test.Echo/Nothing"), frame(b""))
+        await peer.wait_for(http2.StreamEnded, other)
+        assert len(echo.seen) == poured
+
+
+async def test_cancel_while_blocked_on_the_window(autojump_clock: trio.testing.MockClock) -> None:
+    """A handler asleep on a closed window wakes to be cancelled when its client leaves."""
+    echo = Echo()
+    async with raw_peer(server_of(echo)) as peer:
+        peer.acknowledge = False
+        stream_id = await peer.request(headers(path=b"/test.Echo/Pour"), frame(b""))
+        await trio.testing.wait_all_tasks_blocked()
+        peer.h2.reset_stream(stream_id, http2.ErrorCodes.CANCEL)
+        await peer.flush()
+        await echo.cancelled.wait()
+
+
+async def test_deadline_while_blocked_on_the_window(autojump_clock: trio.testing.MockClock) -> None:
+    """At the deadline of a call cut in mid-message the stream is reset: half a message must not look whole."""
+    echo = Echo()
+    async with raw_peer(server_of(echo)) as peer:
+        peer.acknowledge = False
+        fields = headers(path=b"/test.Echo/Pour", grpc_timeout=b"2S")
+        stream_id = await peer.request(fields, frame(b""))
+        event = await peer.wait_for(http2.StreamReset, stream_id)
+        assert isinstance(event, http2.StreamReset)
+        assert event.error_code == http2.ErrorCodes.CANCEL
+    assert echo.cancelled.is_set()
+
+
+async def test_slow_handler_stops_its_own_window_only(autojump_clock: trio.testing.MockClock) -> None:
+    """A handler that reads nothing stops WINDOW_UPDATEs of its stream; another stream goes on at full speed."""
+    async with raw_peer(server_of(Echo(), SMALL)) as peer:
+        slow = await peer.request(headers(path=b"/test.Echo/Deaf"), end=False)
+        for _ in range(4):
+            peer.h2.send_data(slow, frame(bytes(16_000)))
+        await peer.flush()
+        await trio.testing.wait_all_tasks_blocked()
+        busy = await peer.request(headers(path=b"/test.Echo/Concat"), end=False)
+        for _ in range(20):
+            while peer.h2.local_flow_control_window(busy) < 16_005:
+                await peer.wait_for_window(busy)
+            peer.h2.send_data(busy, frame(bytes(16_000)))
+            await peer.flush()
+        assert 0 not in (peer.h2.local_flow_control_window(busy), peer.count(http2.WindowUpdated)[busy])
+        assert peer.count(http2.WindowUpdated)[slow] == 0
+
+
+async def test_message_larger_than_the_window(autojump_clock: trio.testing.MockClock) -> None:
+    """A message larger than the stream's window arrives whole, both ways."""
+    async with channel_to(server_of(Echo(), SMALL)) as channel:
+        message = bytes(99_000)
+        assert await channel.unary_unary(path("Unary"))(message) == message
+
+
+async def test_handler_that_ends_early(autojump_clock: trio.testing.MockClock) -> None:
+    """A handler may answer without reading: the client gets the answer, then RST_STREAM(NO_ERROR)."""
+    async with raw_peer(server_of(Echo())) as peer:
+        stream_id = await peer.request(headers(path=b"/test.Echo/Early"), frame(b"unread"), end=False)
+        event = await peer.wait_for(http2.StreamReset, stream_id)
+        assert isinstance(event, http2.StreamReset)
+        assert event.error_code == http2.ErrorCodes.NO_ERROR
+        assert peer.data_of(stream_id) == frame(b"early")
+        assert peer.fields_of(stream_id)[b"grpc-status"] == b"0"
+
+
+@pytest.mark.parametrize(("body", "code"), [(b"", b"12"), (frame(b"a") + frame(b"b"), b"13")])
+async def test_unary_call_needs_exactly_one_message(
+    body: bytes, code: bytes, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A unary request of no message is UNIMPLEMENTED as in grpcio, one of two INTERNAL as in grpc-go."""
+    async with raw_peer(server_of(Echo())) as peer:
+        stream_id = await peer.request(headers(), body)
+        await peer.wait_for(http2.StreamEnded, stream_id)
+        assert peer.fields_of(stream_id)[b"grpc-status"] == code
+
+
+@pytest.mark.parametrize("method", ["Unary", "Bidi"])
+async def test_oversized_request(method: str, autojump_clock: trio.testing.MockClock) -> None:
+    """A request over the limit is RESOURCE_EXHAUSTED, and the connection serves on."""
+    async with channel_to(server_of(Echo(), SMALL)) as channel:
+        with pytest.raises(CallFailed) as caught:
+            await channel.unary_unary(path(method))(bytes(100_001))
+        assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await channel.unary_unary(path("Unary"))(b"x") == b"x"
+
+
+async def test_oversized_response(autojump_clock: trio.testing.MockClock) -> None:
+    """A response over the limit is RESOURCE_EXHAUSTED and is not sent."""
+    async with channel_to(server_of(Echo(), SMALL)) as channel:
+        async with channel.stream_unary(path("Concat"))() as call:
+            await call.send_batch([bytes(60_000), bytes(60_000)])
+            await call.end()
+            with pytest.raises(CallFailed) as caught:
+                await call.batch()
+        assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_requests_that_nobody_can_read(autojump_clock: trio.testing.MockClock) -> None:
+    """A request the deserializer refuses, and a response the serializer refuses, are INTERNAL."""
+
+    async def behaviour(request: bytes, context: Context) -> object:
+        return request
+
+    def refuse(value: object) -> bytes:
+        raise ValueError(value)
+
+    for serializers in ({"request_deserializer": refuse}, {"response_serializer": refuse}):
+        server = Server()
+        handler = grpc.unary_unary_rpc_method_handler(behaviour, **serializers)
+        server.add_registered_method_handlers("test.Echo", {"Method": handler})
+        assert (await failure_of(server)).code is grpc.StatusCode.INTERNAL
+
+
+async def test_request_cut_in_the_middle(autojump_clock: trio.testing.MockClock) -> None:
+    """A request that ends inside a message cancels its handler and is INTERNAL."""
+    async with raw_peer(server_of(Echo())) as peer:
+        stream_id = await peer.request(headers(path=b"/test.Echo/Bidi"), frame(b"whole") + b"\0\0\0\0\5cut")
+        await peer.wait_for(http2.StreamEnded, stream_id)
+        assert peer.fields_of(stream_id)[b"grpc-status"] == b"13"
+
+
+async def test_interceptor_wraps_and_may_abort(autojump_clock: trio.testing.MockClock) -> None:
+    """The interceptor surrounds every call, sees how it ended, and can end it before the handler runs."""
+    story: list[object] = []
+
+    @asynccontextmanager
+    async def intercept(context: Context) -> AsyncIterator[None]:
+        story.append(context.method)
+        if ("key", "bad") in context.invocation_metadata():
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "who?")
+        yield
+        story.append("left")
+
+    server = Server(intercept=intercept)
+    Echo().add_to(server)
+    async with channel_to(server) as channel:
+        assert await channel.unary_unary(path("Unary"))(b"x") == b"x"
+        with pytest.raises(CallFailed) as caught:
+            await channel.unary_unary(path("Unary"))(b"x", metadata=(("key", "bad"),))
+    assert caught.value.code is grpc.StatusCode.UNAUTHENTICATED
+    assert story == [path("Unary"), "left", path("Unary")]
+
+
+async def test_compressed_responses(autojump_clock: trio.testing.MockClock) -> None:
+    """set_compression takes effect for clients that accept gzip and is ignored for others."""
+
+    async def behaviour(request: bytes, context: Context) -> bytes:
+        context.set_compression(grpc.Compression.Gzip)
+        return bytes(10_000)
+
+    async with raw_peer(server_with(behaviour)) as peer:
+        for accept, compressed in ((b"identity,gzip", True), (b"identity", False), (None, False)):
+            fields = headers(path=b"/test.Echo/Method", grpc_accept_encoding=accept)
+            stream_id = await peer.request(fields, frame(b""))
+            await peer.wait_for(http2.StreamEnded, stream_id)
+            assert (len(peer.data_of(stream_id)) < 1_000) is compressed
+            assert (peer.fields_of(stream_id).get(b"grpc-encoding") == b"gzip") is compressed

@@ -1,0 +1,90 @@
+"""Length-prefixed messages."""
+
+import gzip
+
+import grpc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.rpc.framing import PREFIX, Deflated, MessageReader, frame, frame_gzip, inflate
+from gateway.rpc.status import RpcError
+
+MESSAGES = st.lists(st.binary(max_size=200), max_size=20)
+
+
+@given(MESSAGES, st.lists(st.integers(min_value=1, max_value=50), min_size=1))
+def test_reader_is_blind_to_frame_boundaries(messages: list[bytes], cuts: list[int]) -> None:
+    """However the bytes are cut on their way, the same messages come out, and nothing is left."""
+    wire = b"".join(map(frame, messages))
+    reader = MessageReader(200, gzip=False)
+    found, position, turn = [], 0, 0
+    while position < len(wire):
+        step = cuts[turn % len(cuts)]
+        found += reader.feed(wire[position : position + step])
+        position, turn = position + step, turn + 1
+    assert found == messages
+    assert reader.partial_bytes == 0
+
+
+@given(st.binary(max_size=400))
+def test_rubbish_is_refused_or_waits(rubbish: bytes) -> None:
+    """Arbitrary bytes never do anything but give messages, wait for more, or raise RpcError."""
+    reader = MessageReader(64, gzip=True)
+    try:
+        messages = reader.feed(rubbish)
+    except RpcError as error:
+        refused = error.code
+    else:
+        refused = grpc.StatusCode.INTERNAL
+        assert sum(map(len, messages)) + PREFIX.size * len(messages) + reader.partial_bytes == len(rubbish)
+    assert refused in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL)
+
+
+def test_oversized_message_is_known_from_its_prefix() -> None:
+    """A message over the limit is refused before a byte of it is kept."""
+    with pytest.raises(RpcError) as caught:
+        MessageReader(10, gzip=False).feed(PREFIX.pack(0, 11))
+    assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert MessageReader(10, gzip=False).feed(frame(bytes(10))) == [bytes(10)]
+
+
+@pytest.mark.parametrize("flag", [2, 255])
+def test_unknown_flag(flag: int) -> None:
+    """A flag that is neither 0 nor 1 makes the stream unreadable."""
+    with pytest.raises(RpcError) as caught:
+        MessageReader(10, gzip=True).feed(PREFIX.pack(flag, 0))
+    assert caught.value.code is grpc.StatusCode.INTERNAL
+
+
+def test_compressed_flag_without_encoding() -> None:
+    """A compressed message on a stream that named no encoding is an INTERNAL error, as the protocol demands."""
+    with pytest.raises(RpcError) as caught:
+        MessageReader(10, gzip=False).feed(PREFIX.pack(1, 0))
+    assert caught.value.code is grpc.StatusCode.INTERNAL
+
+
+@given(st.binary(max_size=2_000))
+def test_gzip_round_trip(message: bytes) -> None:
+    """What is framed with gzip reads back the same, and travels plain where gzip does not pay."""
+    framed = frame_gzip(message)
+    (raw,) = MessageReader(2_000, gzip=True).feed(framed)
+    if isinstance(raw, Deflated):
+        assert len(raw) < len(message)
+        raw = inflate(raw, 2_000)
+    assert raw == message
+
+
+def test_bomb_is_not_blown_up() -> None:
+    """A gzip bomb costs no more memory than one message may have."""
+    with pytest.raises(RpcError) as caught:
+        inflate(gzip.compress(bytes(50_000_000)), 1_000)
+    assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("squeezed", [b"no gzip", gzip.compress(b"cut")[:-1], gzip.compress(b"x") + b"more"])
+def test_broken_gzip(squeezed: bytes) -> None:
+    """A compressed message that is not exactly one gzip member is an INTERNAL error."""
+    with pytest.raises(RpcError) as caught:
+        inflate(squeezed, 1_000)
+    assert caught.value.code is grpc.StatusCode.INTERNAL
