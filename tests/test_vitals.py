@@ -38,7 +38,7 @@ async def test_gauges_show_what_waits_and_how_old_the_oldest_doubt_is(tmp_path: 
             nursery.start_soon(vitals.run)
             await trio.testing.wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()
-        waiting = await trio.to_thread.run_sync(lambda: dict((of["state"], n) for n, of in gauges[names.WAITING]()))
+        waiting = await trio.to_thread.run_sync(lambda: {of["state"]: n for n, of in gauges[names.WAITING]()})
         ((age_s, _),) = gauges[names.IN_DOUBT_S]()
     assert waiting == {"QUEUED": 1.0, "SENDING": 0.0, "IN_DOUBT": 1.0, "ACCEPTED": 0.0, "HELD": 0.0}
     assert 60 <= age_s < 90
