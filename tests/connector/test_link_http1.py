@@ -53,9 +53,7 @@ async def answers_and_is_cut_off(peer: Peer) -> None:
 
 @row("200 <ok/>")
 async def answers_in_chunks(peer: Peer) -> None:
-    await say(
-        peer, b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n<ok\r\n2\r\n/>\r\n0\r\n\r\n", stay=True
-    )
+    await say(peer, b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n<ok\r\n2\r\n/>\r\n0\r\n\r\n", stay=True)
 
 
 @row("200 <ok/>")
