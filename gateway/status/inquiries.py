@@ -26,8 +26,9 @@ from gateway.telemetry import names
 logger = logging.getLogger(__name__)
 
 IDLE_S_MAX = 60.0
-PAGE_MAX = 64
-"""Payments read at once; each is asked about by itself, in order."""
+PAGE_MAX = 8
+"""Payments read at once; each is asked about by itself, in order. Few, because with a bank that answers slowly a page
+takes minutes: a doubt that arises meanwhile waits for its end, and what is on it may long have been resolved."""
 
 
 class Inquiries:
