@@ -177,6 +177,11 @@ def payment_seq_key(payment_id: bytes, version: int) -> bytes:
     return payment_id + version.to_bytes(4, "big")
 
 
+def bank_and_state(key: bytes) -> tuple[str, int]:
+    """Back from a count_key: the bank's name and the state's code."""
+    return key[1 : 1 + key[0]].decode(), key[-1]
+
+
 def cursor_key(bank: str) -> bytes:
     return b"cursor" + prefix(bank)
 

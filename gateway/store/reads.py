@@ -6,6 +6,7 @@ no list looks at more than PAGE_SCAN_MAX records.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
@@ -22,6 +23,7 @@ from gateway.store.matching import first_id, last_id, matches
 from gateway.store.records import CorruptRecord
 
 _ID: Final = layout.ID_BYTES
+_UNDECIDED: Final = (State.RECEIVED, State.HELD, State.QUEUED, State.SENDING, State.IN_DOUBT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,16 @@ class View:
             accepted=count(State.ACCEPTED),
             held=count(State.HELD),
         )
+
+    def undecided(self) -> dict[str, int]:
+        """Bank → payments not sent or in doubt, where there are any: over every bank that ever had one."""
+        codes = {layout.STATE_CODES[state] for state in _UNDECIDED}
+        found: Counter[str] = Counter()
+        for key, count in self.items(layout.COUNT, b""):
+            bank, code = layout.bank_and_state(key)
+            if code in codes:
+                found[bank] += int.from_bytes(count, "big")
+        return {bank: count for bank, count in found.items() if count}
 
     def slice(self, which: PaymentFilter, after: bytes, limit: int, look: int) -> Slice:
         """The next part of a page: looks at no more than `look` payments and returns no more than `limit`."""
