@@ -25,7 +25,7 @@ from gateway.cli.tables import console
 from gateway.cli.traceparent import new_traceparent, trace_id
 from gateway.demo import instructions, settings, trace
 from gateway.demo.children import Child, Children
-from gateway.demo.folder import Folder, lay
+from gateway.demo.folder import Folder, occupied
 from gateway.demo.lives import Lives, Scene
 from gateway.demo.oracle import Judgement, control, judge, read_ledgers
 from gateway.devca import DevCa
@@ -60,8 +60,8 @@ class Admitted:
 
 def run(chosen: argparse.Namespace) -> int:
     out = console()
-    folder = lay(Path(chosen.folder), keep=chosen.keep)
-    with _ended_by_sigterm(), Children() as children:
+    where = Path(chosen.folder)
+    with _ended_by_signals(), occupied(where, keep=chosen.keep) as folder, Children(folder.lock) as children:
         out.print(f"[bold]Causeway demo[/]  ·  everything it makes lies in {folder.root}\n")
         stage = set_stage(folder, children, out)
         with opened(stage.door) as stubs:
@@ -75,7 +75,7 @@ def run(chosen: argparse.Namespace) -> int:
         if chosen.once:
             return verdict
         _show_next(stage, payments, out)
-        return _serve_on(children)
+        return _serve_on(children, out)
 
 
 # ---- the acts
@@ -244,12 +244,13 @@ def _show_next(stage: Stage, payments: list[payment_pb2.Payment], out: Console) 
     out.print("\n[bold]To try next, in another terminal[/] (with .venv/bin on the PATH):\n")
     for line in lines:
         out.print(f"  {line}", markup=False, soft_wrap=True)
-    out.print(f"\nLogs are in {folder.log('causeway').parent}. Serving until Ctrl-C ...")
+    out.print(f"\nLogs are in {folder.log('causeway').parent}.")
 
 
-def _serve_on(children: Children) -> int:
+def _serve_on(children: Children, out: Console) -> int:
     never = threading.Event()
     try:
+        out.print("Serving until Ctrl-C ...")  # inside: from here on Ctrl-C is the way to end, not an interruption
         while not never.wait(CHILD_CHECK_S):
             children.check()
     except KeyboardInterrupt:
@@ -281,14 +282,15 @@ def _sins() -> list[dict[str, object]]:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the demo like Ctrl-C, so that the children are stopped in order."""
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM, and SIGHUP of a closed terminal, end the demo like Ctrl-C: the children are stopped in order."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from gateway.cli.complaint import Complaint
 from gateway.cli.files import read_lines
 from gateway.demo import instructions, trace
 from gateway.demo.children import Children
-from gateway.demo.folder import MARK, lay
+from gateway.demo.folder import MARK, occupied
 from gateway.demo.lives import Lives, Scene
 from gateway.demo.oracle import judge
 
@@ -67,15 +69,33 @@ def test_the_sample_is_what_the_demo_says_it_is(tmp_path: Path) -> None:
 
 def test_only_a_demos_folder_is_made_anew(tmp_path: Path) -> None:
     """A demo's folder is emptied, or kept when asked; anybody else's is refused untouched."""
-    folder = lay(tmp_path / "demo", keep=False)
-    (folder.root / "old").touch()
-    lay(folder.root, keep=True)
-    assert (folder.root / "old").exists()
-    lay(folder.root, keep=False)
-    assert not (folder.root / "old").exists()
-    (folder.root / MARK).unlink()
-    with pytest.raises(Complaint, match="no demo made it"):
-        lay(folder.root, keep=False)
+    root = tmp_path / "demo"
+    with occupied(root, keep=False):
+        (root / "old").touch()
+    with occupied(root, keep=True):
+        assert (root / "old").exists()
+    with occupied(root, keep=False):
+        assert not (root / "old").exists()
+    (root / MARK).unlink()
+    with pytest.raises(Complaint, match="no demo made it"), occupied(root, keep=False):
+        pass
+
+
+def test_a_folder_in_use_is_not_emptied(tmp_path: Path) -> None:
+    """A second demo in the same folder, or one after a killed demo whose children live on, is refused by name."""
+    root = tmp_path / "demo"
+    with occupied(root, keep=False) as folder:
+        (root / "precious").touch()
+        left_over = subprocess.Popen(["sleep", "60"], pass_fds=(folder.lock,))
+    try:
+        with pytest.raises(Complaint, match="a demo is running in"), occupied(root, keep=False):
+            pass
+        assert (root / "precious").exists()
+    finally:
+        left_over.kill()
+        left_over.wait()
+    with occupied(root, keep=False):
+        assert not (root / "precious").exists()
 
 
 # ---- children
@@ -93,7 +113,7 @@ def _script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 def test_a_child_that_never_gets_ready_is_told_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code and the end of the log are in the message; nothing is left running."""
     _script(tmp_path, monkeypatch, "import sys; print('the port is taken', file=sys.stderr); sys.exit(3)")
-    with Children() as children, pytest.raises(Complaint) as failed:
+    with open(os.devnull, "w") as lock, Children(lock.fileno()) as children, pytest.raises(Complaint) as failed:
         children.start("bank", [], tmp_path / "log")
     assert "exit code 3" in failed.value.text
     assert "the port is taken" in failed.value.advice
@@ -103,7 +123,7 @@ def test_a_child_that_dies_later_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     """check() complains about a child that ended by itself; a living one is no complaint and is ended at the end."""
     code = "import sys; print('{\"port\": 1}', flush=True); sys.stdin.read(); sys.exit(7)"
     _script(tmp_path, monkeypatch, code.replace("sys.stdin.read()", "import signal; signal.pause()"))
-    with Children() as children:
+    with open(os.devnull, "w") as lock, Children(lock.fileno()) as children:
         child = children.start("bank", [], tmp_path / "log")
         assert child.ready == {"port": 1}
         children.check()

@@ -11,7 +11,7 @@ from gateway.cli.row import to_instruction
 from gateway.demo import settings
 from gateway.demo.children import Child, Children
 from gateway.demo.command import start_banks, start_daemon
-from gateway.demo.folder import Folder, lay
+from gateway.demo.folder import Folder, occupied
 from gateway.demo.instructions import ALPENBANK_ACCOUNT, NORTHBANK_ACCOUNT
 from gateway.demo.oracle import Judgement, judge, read_ledgers
 
@@ -47,8 +47,7 @@ class House:
 
 @contextmanager
 def running_house(root: Path) -> Iterator[House]:
-    folder = lay(root, keep=False)
-    with Children() as children:
+    with occupied(root, keep=False) as folder, Children(folder.lock) as children:
         ports = start_banks(folder, children)
         settings.write_daemon(folder, {bank: port for bank, (port, _) in ports.items()})
         control_ports = {bank: control for bank, (_, control) in ports.items()}
