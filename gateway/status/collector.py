@@ -13,7 +13,7 @@ from gateway import limits
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import MaybeSent, NotSent, Unreadable
 from gateway.core.outcome import Outcome
-from gateway.core.ports import Collects, Step
+from gateway.core.ports import Collection, Collects, Step, WireAnswer
 from gateway.journey import Bank, House, ask, follow_at_ns
 from gateway.telemetry import names
 
@@ -56,7 +56,7 @@ class Collector:
         cursor = await self._house.store.cursor(self._bank.name)
         for _ in range(limits.COLLECT_PAGES_MAX):
             answer = await ask(self._house, self._bank, self._words.collect(cursor), parent)
-            collection = self._words.read_collection(cursor, answer)
+            collection = self._understood(cursor, answer)
             await self._take(collection.outcomes)
             for _ in collection.unreadable:
                 logger.error("unreadable report in the mailbox, kept as evidence", extra={"bank": self._bank.name})
@@ -65,6 +65,16 @@ class Collector:
                 return
             cursor = collection.cursor
             await self._house.store.set_cursor(self._bank.name, cursor, collection.unreadable)
+
+    def _understood(self, cursor: str, answer: WireAnswer) -> Collection:
+        try:
+            return self._words.read_collection(cursor, answer)
+        except Unreadable:
+            raise
+        except Exception as error:
+            # A fault of ours in reading one bank's mailbox must not end the daemon for all banks.
+            logger.exception("mailbox could not be read", extra={"bank": self._bank.name})
+            raise Unreadable("the mailbox broke its reader") from error
 
     async def _take(self, outcomes: Sequence[Outcome]) -> None:
         house, bank = self._house, self._bank

@@ -14,10 +14,12 @@ from gateway.core import happenings
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import MaybeSent, NotSent, Unreadable
 from gateway.core.facts import Fact
+from gateway.core.outcome import Word
 from gateway.core.payment import Payment
 from gateway.core.ports import Step
 from gateway.core.states import State
 from gateway.journey import Bank, House, ask
+from gateway.status.missing import Missing
 from gateway.status.resolution import next_inquiry_ns, resolved
 from gateway.telemetry import names
 
@@ -36,10 +38,13 @@ class Inquiries:
         self._bank = bank
         self._wake = trio.Event()
         self._failures = 0
+        self._missing = Missing()
         house.store.on_commit(self._told)
 
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Runs until cancelled. A bank that can be asked nothing is asked nothing: its doubts wait for reports."""
+        if not self._bank.adapter.declaration.inquiry:
+            return
         while True:
             self._wake = wake = trio.Event()
             now_ns = self._house.clock.now_ns()
@@ -89,21 +94,28 @@ class Inquiries:
     async def _step_from_bank(self, payment: Payment, parent: str) -> Step:
         """Raises NotSent when the bank could not be asked at all."""
         bank, now_ns = self._bank, self._house.clock.now_ns
-        evidence = b""
+        evidence, asked_ns, missing_since_ns = b"", now_ns(), self._missing.since_ns(payment)
         try:
             request = bank.adapter.inquire(payment)
             answer = await ask(self._house, bank, request, parent)
             evidence = answer.body
             outcomes = bank.adapter.read_inquiry(payment, answer)
+            if any(outcome.word is Word.NOT_FOUND for outcome in outcomes):
+                self._missing.said(payment, now_ns())
+            else:
+                self._missing.forget(payment)
+        except NotSent:
+            raise
         except (MaybeSent, Unreadable) as error:
-            # An inquiry may be repeated at will, but it was made: it counts against the budget.
             logger.warning(
                 "inquiry without a usable answer",
                 extra={"bank": bank.name, "reason": getattr(error, "reason", "UNREADABLE")},
             )
-            at_ns = next_inquiry_ns(payment, bank.profile.inquiry, now_ns())
-            nothing = happenings.inquired(at_ns, evidence)
-            return Step(payment_id=payment.id, happening=nothing, expected_version=payment.version)
+            return self._nothing_learnt(payment, evidence)
+        except Exception:
+            # A fault of ours in reading one bank's answer must not end the daemon for all banks, again at each start.
+            logger.exception("inquiry failed unexpectedly", extra={"bank": bank.name})
+            return self._nothing_learnt(payment, evidence)
         return resolved(
             payment,
             outcomes,
@@ -111,4 +123,12 @@ class Inquiries:
             policy=bank.profile.inquiry,
             now_ns=now_ns(),
             evidence=evidence,
+            asked_ns=asked_ns,
+            missing_since_ns=missing_since_ns,
         )
+
+    def _nothing_learnt(self, payment: Payment, evidence: bytes) -> Step:
+        """An inquiry may be repeated at will, but it was made: it counts against the budget."""
+        at_ns = next_inquiry_ns(payment, self._bank.profile.inquiry, self._house.clock.now_ns())
+        nothing = happenings.inquired(at_ns, evidence)
+        return Step(payment_id=payment.id, happening=nothing, expected_version=payment.version)

@@ -26,16 +26,25 @@ def resolved(
     policy: InquiryPolicy,
     now_ns: int,
     evidence: bytes,
+    asked_ns: int,
+    missing_since_ns: int,
 ) -> Step:
-    """The step that follows from the bank's answer to one inquiry."""
+    """The step that follows from the bank's answer to one inquiry, which was made at `asked_ns`.
+
+    `missing_since_ns` is when the bank's first "not found" about this attempt came (missing.py); 0 = never before.
+    """
     next_ns = next_inquiry_ns(payment, policy, now_ns)
     ours = [outcome for outcome in outcomes if outcome.wire_reference == payment.wire_reference]
     word = ours[-1] if ours else None
     if (
-        word is None
-        or word.word is Word.NOT_PROCESSED
-        or (word.word is Word.NOT_FOUND and not _is_proof(payment, declaration, now_ns))
+        word is not None
+        and word.word is Word.NOT_FOUND
+        and not _is_proof(payment, declaration, asked_ns, missing_since_ns)
     ):
+        if next_ns and declaration.not_found_is_proof:
+            next_ns = min(next_ns, now_ns + int(declaration.visibility_s * 1e9))
+        word = None
+    if word is None or word.word is Word.NOT_PROCESSED:
         nothing = happenings.inquired(next_ns, evidence)
         return Step(payment_id=payment.id, happening=nothing, expected_version=payment.version)
     if word.word is Word.TAKEN and payment.state is State.ACCEPTED and word.bank_status == payment.bank_status:
@@ -54,12 +63,14 @@ def next_inquiry_ns(payment: Payment, policy: InquiryPolicy, now_ns: int) -> int
     return 0 if made >= policy.follow_max else now_ns + int(policy.follow_again_s * 1e9)
 
 
-def _is_proof(payment: Payment, declaration: Declaration, now_ns: int) -> bool:
+def _is_proof(payment: Payment, declaration: Declaration, asked_ns: int, missing_since_ns: int) -> bool:
     """Whether "not found" proves that the bank does not hold the payment, so that it may be sent again (law 8)."""
     if payment.state is not State.IN_DOUBT or not declaration.not_found_is_proof or not payment.attempts:
         return False
-    since_last_s = (now_ns - payment.attempts[-1].marked_at_ns) / 1e9
-    since_first_s = (now_ns - payment.attempts[0].marked_at_ns) / 1e9
+    if missing_since_ns == 0:
+        return False
+    since_last_s = (asked_ns - missing_since_ns) / 1e9
+    since_first_s = (asked_ns - payment.attempts[0].marked_at_ns) / 1e9
     window_s = declaration.duplicate_window_s
     in_window = window_s == 0 or since_first_s < window_s - WINDOW_MARGIN_S
     return since_last_s >= declaration.visibility_s and in_window
