@@ -13,13 +13,14 @@ import trio
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import MaybeSent, NotSent, Unreadable
 from gateway.core.facts import Fact
-from gateway.core.outcome import Outcome
+from gateway.core.outcome import Outcome, Word, said_of
 from gateway.core.payment import Payment
 from gateway.core.ports import Step
 from gateway.core.states import State
 from gateway.house import Bank, House
 from gateway.journey import ask
 from gateway.status.leaps import Leaps
+from gateway.status.missing import Missing
 from gateway.status.resolution import resolved
 from gateway.telemetry import names
 
@@ -40,6 +41,7 @@ class Inquiries:
         self._wake = trio.Event()
         self._failures = 0
         self._leaps = Leaps(house.clock)
+        self._missing = Missing()
         house.store.on_commit(self._told)
 
     async def run(self) -> None:
@@ -98,11 +100,13 @@ class Inquiries:
         """Raises NotSent when the bank could not be asked at all."""
         bank, now_ns = self._bank, self._house.clock.now_ns
         evidence, outcomes = b"", tuple[Outcome, ...]()
+        missing_for_s = self._missing.for_s(payment, trio.current_time())
         try:
             request = bank.adapter.inquire(payment)
             answer = await ask(self._house, bank, request, parent)
             evidence = answer.body
             outcomes = bank.adapter.read_inquiry(payment, answer)
+            self._note_missing(payment, outcomes)
         except NotSent:
             raise
         except (MaybeSent, Unreadable) as error:
@@ -123,6 +127,14 @@ class Inquiries:
             declaration=bank.adapter.declaration,
             policy=bank.profile.inquiry,
             now_ns=now_ns(),
+            missing_for_s=missing_for_s,
             leapt_ns=self._leaps.after(payment.attempts[-1].marked_at_ns) if payment.attempts else 0,
             evidence=evidence,
         )
+
+    def _note_missing(self, payment: Payment, outcomes: Sequence[Outcome]) -> None:
+        words = [outcome.word for outcome in said_of(payment.wire_reference, outcomes)]
+        if Word.NOT_FOUND in words:
+            self._missing.said(payment, trio.current_time())
+        elif words:
+            self._missing.forget(payment)
