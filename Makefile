@@ -21,9 +21,7 @@ lint: $(VENV)/.dev  ## ruff, mypy strict, import contracts, and buf where npm is
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@if command -v npm >/dev/null 2>&1; then \
-	  npm install --silent --no-fund --no-audit --no-save --prefix build/npm @bufbuild/buf && build/npm/node_modules/.bin/buf lint protos; \
-	else echo "skipped: buf lint (1 check; it needs npm)"; fi
+	@$(BIN)/python -m tests.tidy.buf_lint
 
 proto: $(VENV)/.dev  ## generate the code of protos/ anew
 	@$(BIN)/python -m tests.tidy.generate

@@ -19,8 +19,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -28,21 +29,27 @@ import trio
 
 from adapters.registry import build as build_adapter
 from gateway import config as configuration
-from gateway import telemetry
 from gateway.clock import SystemClock
 from gateway.config import BankProfile, Config, ConfigError
-from gateway.connector.pool import LinkConfig, Pool
+from gateway.connector.config import LinkConfig
+from gateway.connector.pool import Pool
 from gateway.core.errors import StoreFailed
-from gateway.core.ports import Collects, WallClock
+from gateway.core.ports import Adapter, Collects, WallClock
 from gateway.dispatch.lane import Lane
-from gateway.edge import Edge
-from gateway.journey import Bank, House
-from gateway.net.tls import client_context
+from gateway.events.feed import Feed
+from gateway.events.watch import watch
+from gateway.house import Bank, House
+from gateway.ingress.edge import Edge
+from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
 from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable
+from gateway.store.records import CorruptRecord
 from gateway.store.recover import recover
 from gateway.store.store import LmdbStore
+from gateway.telemetry import names
+from gateway.telemetry import setup as telemetry
+from gateway.vitals import Vitals
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +75,11 @@ class BankTasks:
     inquiries: Inquiries
     collector: Collector | None
 
+    @property
+    def breaker(self) -> str:
+        """Of the lane; "" where the profile lets nothing be sent."""
+        return self.lane.breaker.value if self.bank.profile.enabled else ""
+
 
 def run(config_path: Path, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
     """`causeway serve`: runs the daemon until a signal; returns its exit code."""
@@ -76,14 +88,16 @@ def run(config_path: Path, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr
     except ConfigError as error:
         print(error, file=err)
         return EXIT_CONFIG
-    watched = telemetry.start(config.telemetry, out)
+    watched = telemetry.start(config.telemetry, out, err)
     try:
         trio.run(serve, config, watched, out)
         return EXIT_STOPPED
     except CannotStart as error:
         print(error, file=err)
         return error.code
-    except* StoreFailed:
+    except BaseExceptionGroup as group:
+        if group.subgroup(StoreFailed) is None:
+            raise
         logger.critical("the store failed; nothing more is acknowledged")
         return EXIT_FAILED
     finally:
@@ -104,7 +118,7 @@ async def serve(config: Config, watched: telemetry.Telemetry, out: TextIO) -> No
             await _serve_from(store, config, watched, clock, out)
     except DataDirectoryInUse as error:
         raise CannotStart(str(error), EXIT_IN_USE) from error
-    except DataDirectoryUnusable as error:
+    except (DataDirectoryUnusable, CorruptRecord) as error:
         raise CannotStart(str(error), EXIT_FAILED) from error
 
 
@@ -112,26 +126,61 @@ async def _serve_from(
     store: LmdbStore, config: Config, watched: telemetry.Telemetry, clock: WallClock, out: TextIO
 ) -> None:
     pools = {name: Pool(_link(profile)) for name, profile in config.banks.items()}
-    banks = {
-        name: Bank(profile, _adapter(profile), pools[name]) for name, profile in config.banks.items()
-    }
+    banks = {name: Bank(profile, _adapter(profile), pools[name]) for name, profile in config.banks.items()}
     house = House(store, clock, watched.trail, banks, os.urandom)
-    recovered = await recover(store, clock, inquire_after_s=_first_inquiry_s(config))
-    logger.info("recovered", extra={"count": recovered.count})
+    with watched.trail.span(names.RECOVER) as span:
+        recovered = await recover(store, clock, _first_inquiry_s(config))
+        span.note(batch=recovered.doubted, sequence=recovered.sequence)
+    logger.info("recovered", extra={"count": recovered.doubted})
+    check_strays(await store.undecided(), config.banks.keys())
     tasks = {name: _tasks(house, bank, pools[name]) for name, bank in banks.items()}
-    edge = Edge(config, house, {name: (lambda task=task: task.lane.breaker) for name, task in tasks.items()})
-    listeners = await _listen(edge)
+    feed = Feed(store)
+    edge = Edge(config, house, partial(watch, feed), lambda name: tasks[name].breaker)
+    await _open(edge)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_latch, store)
+        nursery.start_soon(Vitals(house, store, watched.trail.gauge).run)
         for task in tasks.values():
             await _start_bank(nursery, task)
-        await nursery.start(edge.serve, listeners)
+        await nursery.start(edge.serve)
         _say_ready(out, edge, config)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for _ in signals:
                 break
+        feed.close()  # watchers would hold the drain to its end; they resume at the next daemon
         await _drain(edge, [task.lane for task in tasks.values()], config.drain_s)
         nursery.cancel_scope.cancel()
+
+
+def check_strays(undecided: Mapping[str, int], profiles: Collection[str]) -> None:
+    """Payments of a bank without a profile would have no lane, no inquiries and no place in any list of banks. Raises
+    CannotStart."""
+    for bank in sorted(undecided.keys() - set(profiles)):
+        text = (
+            f"{undecided[bank]} payments of bank {bank} are not sent or in doubt, but it has no profile: put "
+            f"{bank}.toml back until they are decided. With enabled = false nothing more is sent to it."
+        )
+        raise CannotStart(text, EXIT_CONFIG)
+
+
+async def _open(edge: Edge) -> None:
+    try:
+        await edge.open()
+    except TlsFileBad as error:
+        raise CannotStart(f"listen.tls: {error}", EXIT_CONFIG) from error
+    except OSError as error:
+        wanted = ", ".join(f"listen.{name}: {address}" for name, address in edge.wanted.items())
+        text = (
+            f"cannot listen ({wanted}): {error.strerror or error}. Is another daemon running? "
+            "Change listen.tls.port (or listen.plaintext.port), or stop what has the port."
+        )
+        raise CannotStart(text, EXIT_IN_USE) from error
+
+
+def _say_ready(out: TextIO, edge: Edge, config: Config) -> None:
+    """One line for whoever started us: scripts wait for it."""
+    ready = {"ready": True, "listening": edge.addresses, "banks": sorted(config.banks), "pid": os.getpid()}
+    print(json.dumps(ready), file=out, flush=True)
 
 
 async def _start_bank(nursery: trio.Nursery, task: BankTasks) -> None:
@@ -173,7 +222,7 @@ def _tasks(house: House, bank: Bank, pool: Pool) -> BankTasks:
     )
 
 
-def _adapter(profile: BankProfile):  # type: ignore[no-untyped-def]
+def _adapter(profile: BankProfile) -> Adapter:
     try:
         return build_adapter(profile.protocol, profile.protocol_settings)
     except ValueError as error:
@@ -183,17 +232,14 @@ def _adapter(profile: BankProfile):  # type: ignore[no-untyped-def]
 
 def _link(profile: BankProfile) -> LinkConfig:
     wire = profile.connection
+    files = TlsClientFiles(
+        wire.certificate_file, wire.key_file, wire.ca_file, wire.crl_file, frozenset(wire.spki_sha256_pins)
+    )
     return LinkConfig(
         host=wire.host,
         port=wire.port,
         server_name=wire.server_name,
-        tls=lambda: client_context(
-            certificate_file=wire.certificate_file,
-            key_file=wire.key_file,
-            ca_file=wire.ca_file,
-            crl_file=wire.crl_file,
-        ),
-        spki_sha256_pins=wire.spki_sha256_pins,
+        tls_context=lambda: client_context(files),
         sessions_max=wire.sessions_max,
         streams_per_session_max=wire.streams_per_session_max,
         connect_timeout_s=wire.connect_timeout_s,
@@ -204,6 +250,6 @@ def _link(profile: BankProfile) -> LinkConfig:
     )
 
 
-def _first_inquiry_s(config: Config) -> Callable[[str], float]:
-    """Bank → when its first inquiry is due after a doubt; a bank whose profile is gone waits for it."""
-    return lambda bank: config.banks[bank].inquiry.first_after_s if bank in config.banks else 0.0
+def _first_inquiry_s(config: Config) -> float:
+    """When payments found SENDING at the start are asked about: as soon as the most patient of banks allows."""
+    return max((bank.inquiry.first_after_s for bank in config.banks.values()), default=0.0)

@@ -11,8 +11,8 @@ from urllib.parse import quote
 from adapters.iso20022 import mailbox
 from adapters.iso20022.codes import RECEIVED
 from adapters.iso20022.config import Iso20022Config
-from adapters.iso20022.messages import XML_TYPE
-from adapters.iso20022.pain001 import compose, form_of, payment_information_id, payment_type
+from adapters.iso20022.form import form_of
+from adapters.iso20022.pain001 import compose, payment_information_id, payment_type
 from adapters.iso20022.pain002 import Line, said
 from adapters.iso20022.reader import parse, read_reports
 from gateway.core.errors import Unreadable
@@ -26,6 +26,7 @@ EVIDENCE_WHOLE_BYTES_MAX: Final = 4_096  # a longer answer is kept as the lines 
 
 _RECEIPT_STATUSES = frozenset({200, 201, 202})
 _SECONDS = re.compile(r"[0-9]{1,9}")  # Retry-After's delay-seconds (RFC 9110 section 10.2.3)
+_CONTENT = ("content-type", "application/xml; charset=utf-8")
 _ACCEPT = ("accept", "application/xml")
 
 
@@ -63,7 +64,7 @@ class Iso20022Adapter:
     def compose(self, submission: Submission) -> WireRequest:
         """POST of a pain.001. ValueError where a payment cannot be said; it names the element, never its value."""
         body = compose(self._config, self._form, submission)
-        return WireRequest("POST", self._config.submit_path, (("content-type", XML_TYPE), _ACCEPT), body)
+        return WireRequest("POST", self._config.submit_path, (_CONTENT, _ACCEPT), body)
 
     def read(self, submission: Submission, answer: WireAnswer) -> tuple[Outcome, ...]:
         """The bank's word for each payment of the submission that the answer speaks of. Raises Unreadable.

@@ -76,50 +76,9 @@ GROUP_STATUS: Final[Mapping[str, Word | None]] = MappingProxyType(
 DUPLICATE_REASONS: Final = frozenset({"AM05", "DU01", "DU02", "DU03", "DU04", "DU05", "DUPL"})
 """RJCT for one of these rejects a second copy, so a first may be there: never a rejection of the payment itself."""
 
-SEPA_COUNTRIES: Final = frozenset(
-    (
-        "AD",
-        "AL",
-        "AT",
-        "BE",
-        "BG",
-        "CH",
-        "CY",
-        "CZ",
-        "DE",
-        "DK",
-        "EE",
-        "ES",
-        "FI",
-        "FR",
-        "GB",
-        "GI",
-        "GR",
-        "HR",
-        "HU",
-        "IE",
-        "IS",
-        "IT",
-        "LI",
-        "LT",
-        "LU",
-        "LV",
-        "MC",
-        "MD",
-        "ME",
-        "MK",
-        "MT",
-        "NL",
-        "NO",
-        "PL",
-        "PT",
-        "RO",
-        "RS",
-        "SE",
-        "SI",
-        "SK",
-        "SM",
-        "VA",
-    )  # fmt: skip
+_SEPA = (
+    "AD AL AT BE BG CH CY CZ DE DK EE ES FI FR GB GI GR HR HU IE IS IT LI LT LU LV MC MD ME MK MT NL NO PL PT RO RS"
+    " SE SI SK SM VA"
 )
+SEPA_COUNTRIES: Final = frozenset(_SEPA.split(" "))
 """IBAN country codes of the SEPA schemes' geographical scope (EPC409-09)."""

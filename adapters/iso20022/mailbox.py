@@ -25,7 +25,7 @@ CURSOR_CHARS_MAX: Final = 256  # a cursor is stored and sent back; no bank we kn
 
 _OPEN = re.compile(rb"\A\s*(?:<\?xml[^>]*\?>)?\s*<reports\b[^<>]*>")
 _CLOSE = re.compile(rb"</reports\s*>\s*\Z")
-_DOCUMENT = re.compile(rb"<((?:[A-Za-z_][\w.\-]*:)?)Document[\s>].*?</\1Document\s*>", re.DOTALL)
+_DOCUMENT = re.compile(rb"<([A-Za-z_][\w.\-]{0,63}:)?Document[\s>]")
 _SINGLE = re.compile(rf"CW[A-Z2-7]{{{REFERENCE_CHARS - 2}}}")  # core.payment.wire_reference
 _BULK = re.compile(rf"CB[A-Z2-7]{{{REFERENCE_CHARS - 2}}}")  # core.payment.message_reference
 
@@ -106,11 +106,15 @@ def _cut_open(body: bytes) -> tuple[str, list[bytes]]:
 
 
 def _pieces(inside: bytes) -> Iterator[bytes]:
+    """In one pass, whatever is in it: what follows a document without an end is one last piece."""
     at = 0
-    for found in _DOCUMENT.finditer(inside):
-        yield inside[at : found.start()]
-        yield found.group()
-        at = found.end()
+    while opening := _DOCUMENT.search(inside, at):
+        closing = re.compile(rb"</%bDocument\s*>" % re.escape(opening[1] or b"")).search(inside, opening.end())
+        if closing is None:
+            break
+        yield inside[at : opening.start()]
+        yield inside[opening.start() : closing.end()]
+        at = closing.end()
     yield inside[at:]
 
 

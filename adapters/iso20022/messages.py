@@ -1,30 +1,10 @@
-"""The messages as this adapter sees them: pain.001 by what differs between its kinds, pain.002 by what it says."""
+"""pain.002 as this adapter sees it: who it speaks of, at which level, and with which code."""
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
 NOT_PROVIDED: Final = "NOTPROVIDED"
 """What ISO 20022 and the EPC guidelines write where a mandatory identification is missing."""
-
-XML_TYPE: Final = "application/xml; charset=utf-8"
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One kind of pain.001: what differs between versions and dialects."""
-
-    namespace: str
-    bic_tag: str
-    bic: re.Pattern[str]
-    date_is_choice: bool
-    """ReqdExctnDt holds a Dt (DateAndDateTime2Choice) instead of the date."""
-    uetr: bool
-    name_chars_max: int
-    reference: re.Pattern[str] | None
-    """Allowed characters of MsgId, PmtInfId, InstrId, EndToEndId; None: any."""
-    text: re.Pattern[str] | None
-    """Allowed characters of every other text; None: any that XML can say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The configuration: the only reader of files and environment in the house."""
 
-from gateway.config.bank import BankProfile, Collect, Connection, Inquiry, Lane
+from gateway.config.bank import BankProfile, CollectPolicy, Connection, InquiryPolicy, LanePolicy
 from gateway.config.loading import check, load
 from gateway.config.problems import ConfigError
+from gateway.config.reference import bank_example, example, reference
 from gateway.config.settings import (
     Config,
     GrpcSettings,
@@ -16,19 +17,22 @@ from gateway.config.settings import (
 
 __all__ = [
     "BankProfile",
-    "Collect",
+    "CollectPolicy",
     "Config",
     "ConfigError",
     "Connection",
     "GrpcSettings",
-    "Inquiry",
-    "Lane",
+    "InquiryPolicy",
+    "LanePolicy",
     "Listen",
     "PlaintextListener",
     "PrincipalConfig",
     "StoreSettings",
     "TelemetrySettings",
     "TlsListen",
+    "bank_example",
     "check",
+    "example",
     "load",
+    "reference",
 ]

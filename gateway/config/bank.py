@@ -14,7 +14,7 @@ from gateway.limits import BULK_LINES_MAX
 
 def _known_iban(number: str) -> str:
     # The message names no value: an account number belongs in no log, and start-up errors end up in logs.
-    if not iban.is_valid(number):
+    if not iban.is_valid(number, check_country=False):  # not by lists of banks: they age
         raise PydanticCustomError("iban", "must be an IBAN with a valid country, length and check digits")
     return str(iban.compact(number))
 
@@ -59,9 +59,7 @@ class Connection(Section):
         default=100, ge=1, le=1_000, description="Requests in flight on one HTTP/2 connection at most."
     )
     connect_timeout_s: float = Field(default=5.0, gt=0, le=60, description="Wait for the TCP connection, in seconds.")
-    handshake_timeout_s: float = Field(
-        default=10.0, gt=0, le=60, description="Wait for the TLS handshake, in seconds."
-    )
+    handshake_timeout_s: float = Field(default=10.0, gt=0, le=60, description="Wait for the TLS handshake, in seconds.")
     ping_after_s: float = Field(
         default=25.0, ge=1, le=600, description="Silence after which a connection is probed, in seconds."
     )
@@ -79,12 +77,10 @@ class Connection(Section):
     )
 
 
-class Lane(Section):
+class LanePolicy(Section):
     """The bank's queue: how much at once, and what happens when the bank does not take it."""
 
-    in_flight_max: int = Field(
-        default=32, ge=1, le=10_000, description="Requests awaiting the bank's answer at most."
-    )
+    in_flight_max: int = Field(default=32, ge=1, le=10_000, description="Requests awaiting the bank's answer at most.")
     request_timeout_s: float = Field(
         default=30.0,
         ge=0.1,
@@ -116,7 +112,7 @@ class Lane(Section):
             yield "retry_max_s", f"must be at least retry_first_s ({self.retry_first_s:g})"
 
 
-class Inquiry(Section):
+class InquiryPolicy(Section):
     """When the bank is asked what became of a payment. Budgeted, so that an outage never becomes a storm (law 5)."""
 
     first_after_s: float = Field(
@@ -137,9 +133,7 @@ class Inquiry(Section):
     window_s: float = Field(
         default=7_200.0, gt=0, le=604_800, description="Time within which those inquiries are made, in seconds."
     )
-    per_second_max: float = Field(
-        default=5.0, gt=0, le=1_000, description="Inquiries to this bank per second at most."
-    )
+    per_second_max: float = Field(default=5.0, gt=0, le=1_000, description="Inquiries to this bank per second at most.")
     follow_after_s: float = Field(
         default=3_600.0,
         gt=0,
@@ -149,9 +143,7 @@ class Inquiry(Section):
     follow_again_s: float = Field(
         default=14_400.0, gt=0, le=604_800, description="Next such inquiry, in seconds after the one before."
     )
-    follow_max: int = Field(
-        default=6, ge=0, le=1_000, description="Such inquiries about one payment at most; 0: none."
-    )
+    follow_max: int = Field(default=6, ge=1, le=1_000, description="Such inquiries about one payment at most.")
 
     def relations(self) -> Iterator[tuple[str, str]]:
         needed_s = self.first_after_s + (self.per_payment_max - 1) * self.again_after_s
@@ -165,7 +157,7 @@ class Inquiry(Section):
             )
 
 
-class Collect(Section):
+class CollectPolicy(Section):
     """Fetching reports from the bank's mailbox, where the bank answers later rather than at once."""
 
     enabled: bool = Field(default=True, description="Whether reports are fetched at all.")
@@ -180,9 +172,7 @@ class BankProfile(Section):
 
     name: Slug = Field(description="Name of the bank in the API, logs and metrics; always the file's name.")
     display_name: Text = Field(description="The bank's name for people.", examples=["Northbank AG"])
-    protocol: Literal["iso20022"] = Field(
-        default="iso20022", description="The adapter that speaks this bank's words."
-    )
+    protocol: Literal["iso20022"] = Field(default="iso20022", description="The adapter that speaks this bank's words.")
     enabled: bool = Field(
         default=True, description="Whether payments are sent; a bank that is not enabled is still inquired and shown."
     )
@@ -196,9 +186,9 @@ class BankProfile(Section):
         default=False, description="Whether the bank is sent our `traceparent` header; only where it asked for it."
     )
     connection: Connection = Field(description="The wire to the bank.")
-    lane: Lane = Field(default=Lane(), description="The bank's queue.")
-    inquiry: Inquiry = Field(default=Inquiry(), description="Status inquiries.")
-    collect: Collect = Field(default=Collect(), description="The bank's mailbox.")
+    lane: LanePolicy = Field(default=LanePolicy(), description="The bank's queue.")
+    inquiry: InquiryPolicy = Field(default=InquiryPolicy(), description="Status inquiries.")
+    collect: CollectPolicy = Field(default=CollectPolicy(), description="The bank's mailbox.")
     protocol_settings: dict[str, Any] = Field(
         default={}, description="Settings of the adapter, checked by the adapter; its README lists them."
     )

@@ -22,7 +22,7 @@ def load(path: Path) -> Config:
     """
     problems: list[str] = []
     raw = _read(path, problems)
-    settings = _checked(Settings, path, raw, problems)
+    settings = checked(Settings, path, raw, problems)
     folder = _banks_folder(path, raw)
     banks = _banks(folder, problems) if folder else {}
     if settings is None or problems:
@@ -64,11 +64,12 @@ def _last_place(text: str) -> str:
     return f"at line {len(lines)}, column {len(lines[-1]) + 1}"
 
 
-def _checked(model: type[S], path: Path, raw: dict[str, Any], problems: list[str]) -> S | None:
+def checked(model: type[S], path: Path, raw: dict[str, Any], problems: list[str]) -> S | None:
+    """`raw`, as read from `path`, as a `model`; None where it is none, and then `problems` says why."""
     if not raw and problems:
         return None
     try:
-        return model.model_validate(raw, context={FOLDER: path.parent})
+        return model.model_validate(raw, context={FOLDER: path.parent.absolute()})
     except ValidationError as error:
         problems.extend(told(path, model, error.errors()))
         return None
@@ -100,7 +101,7 @@ def _bank(file: Path, problems: list[str]) -> BankProfile | None:
     raw = _read(file, mine)
     if raw.setdefault("name", file.stem) != file.stem:
         mine.append(problem(file, "name", f'must be "{file.stem}", as the file is named; or leave it out'))
-    bank = None if mine else _checked(BankProfile, file, raw, mine)
+    bank = None if mine else checked(BankProfile, file, raw, mine)
     problems.extend(mine)
     return bank
 
@@ -124,16 +125,14 @@ def _principal_lines(config: Config) -> list[str]:
 def _bank_lines(config: Config) -> list[str]:
     return [
         f"bank {bank.name} ({bank.display_name}), {bank.protocol} at {bank.connection.host}:{bank.connection.port}, "
-        f"{len(bank.accounts)} accounts, rails {', '.join(bank.rails)}{'' if bank.enabled else ', not enabled'}"
+        f"accounts: {len(bank.accounts)}, rails {', '.join(bank.rails)}{'' if bank.enabled else ', not enabled'}"
         for bank in config.banks.values()
     ]
 
 
 def _warnings(config: Config) -> list[str]:
     keys = [config.listen.tls.key_file, *(bank.connection.key_file for bank in config.banks.values())]
-    lines = [
-        f"warning: every user may read the private key {key}; chmod 600 it" for key in keys if open_to_others(key)
-    ]
+    lines = [f"warning: every user may read the private key {key}; chmod 600 it" for key in keys if open_to_others(key)]
     if not config.banks:
         lines.append(f"warning: there are no bank profiles in {config.banks_dir}; no payment can be sent")
     return lines

@@ -55,7 +55,7 @@ class StoreSettings(Section):
     )
     map_bytes_max: int = Field(
         default=64 * 1024 * MIB,
-        ge=16 * MIB,
+        ge=64 * MIB,
         description="Size the map may grow to, in bytes; leave as much disk free.",
     )
 
@@ -102,6 +102,10 @@ class Listen(Section):
     tls: TlsListen = Field(description="The listener of the API.")
     plaintext: PlaintextListener | None = Field(default=None, description="A listener without TLS, on loopback only.")
     reflection: bool = Field(default=True, description="Whether gRPC reflection tells callers what the API is.")
+
+    def relations(self) -> Iterator[tuple[str, str]]:
+        if self.plaintext and self.plaintext.port == self.tls.port != 0:
+            yield "plaintext.port", f"must not be the port of listen.tls ({self.tls.port})"
 
 
 class GrpcSettings(Section):

@@ -223,7 +223,8 @@ class Store(Protocol):
     """Small and batch-shaped, so that LMDB and a PostgreSQL-wire cluster both fit.
 
     Every write returns after its commit is durable. Many callers' writes share one commit. Raises StoreFailed when
-    nobody can know whether a batch is durable, Overloaded when the queue to the writer is full.
+    nobody can know whether a batch is durable. `admit` raises Overloaded when the queue to the writer or the store is
+    full; `take` and `set_cursor` wait for room, because what a bank said must be written down.
     """
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]: ...
@@ -248,11 +249,11 @@ class Store(Protocol):
         ...
 
     async def inquiries_due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
-        """IN_DOUBT and ACCEPTED payments whose inquiry is due, oldest first."""
+        """Payments whose inquiry is due: those IN_DOUBT first, then those ACCEPTED, each the oldest first."""
         ...
 
-    async def next_inquiry_ns(self, bank: str, after_ns: int) -> int:
-        """When the bank's next inquiry becomes due, later than `after_ns`; 0 = none does."""
+    async def next_inquiry_ns(self, bank: str) -> int:
+        """When the bank's next inquiry becomes due (it may be overdue); 0 = none is planned."""
         ...
 
     async def in_state(self, state: State, *, after: bytes = b"", limit: int) -> list[Payment]:
@@ -268,8 +269,9 @@ class Store(Protocol):
     async def last_sequence(self) -> int: ...
 
     async def cursor(self, bank: str) -> str: ...
-    async def set_cursor(self, bank: str, cursor: str) -> None:
-        """Durable before it returns; set after the outcomes that came with it are durable."""
+    async def set_cursor(self, bank: str, cursor: str, kept: Sequence[bytes] = ()) -> None:
+        """Durable before it returns; set after the outcomes that came with it are durable. `kept` are documents that
+        nobody could read: they are kept as evidence in the same commit, so that moving on loses nothing."""
         ...
 
     def on_commit(self, told: "CommitListener") -> None:

@@ -112,9 +112,7 @@ class ClientSession(Session[ClientStream]):
             return
         fields = _fields(event.headers)
         stream.initial_metadata = _metadata(event.headers)
-        stream.reader = MessageReader(
-            self.limits.max_receive_message_bytes, gzip=fields.get("grpc-encoding") == "gzip"
-        )
+        stream.reader = MessageReader(self.limits.max_receive_message_bytes, gzip=fields.get("grpc-encoding") == "gzip")
         if event.stream_ended is not None or fields.get(":status") != "200":
             stream.status = _status(fields, stream.initial_metadata)
             stream.initial_metadata = ()

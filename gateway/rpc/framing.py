@@ -50,9 +50,7 @@ def inflate(squeezed: bytes, max_bytes: int) -> bytes:
     except zlib.error as error:
         raise RpcError(grpc.StatusCode.INTERNAL, "compressed message is not gzip") from error
     if len(message) > max_bytes:
-        raise RpcError(
-            grpc.StatusCode.RESOURCE_EXHAUSTED, f"decompressed message larger than max ({max_bytes} bytes)"
-        )
+        raise RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, f"decompressed message larger than max ({max_bytes} bytes)")
     if not decompressor.eof or decompressor.unused_data:
         raise RpcError(grpc.StatusCode.INTERNAL, "compressed message is cut short or followed by rubbish")
     return message

@@ -23,7 +23,7 @@ class Health(health_pb2_grpc.HealthServicer):
 
     def add_to(self, server: Server) -> None:
         """Serve grpc.health.v1.Health on this server."""
-        health_pb2_grpc.add_HealthServicer_to_server(self, server)  # type: ignore[no-untyped-call]
+        health_pb2_grpc.add_HealthServicer_to_server(self, server)
 
     def set(self, name: str, serving: bool) -> None:
         """Set one name's status; everyone who watches it is told, if it changed."""

@@ -28,7 +28,7 @@ def add(server: Server, service_names: Iterable[str]) -> None:
     """
     _define_v1(descriptor_pool.Default())
     names = (*service_names, f"{_V1}.{_SERVICE}", f"{_ALPHA}.{_SERVICE}")
-    servicer = reflection.aio.ReflectionServicer(names)  # type: ignore[no-untyped-call]
+    servicer = reflection.aio.ReflectionServicer(names)
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,

@@ -10,14 +10,7 @@ import trio
 
 from loadtest.bank import settlement
 from loadtest.bank.books import Books
-from loadtest.bank.config import (
-    CONNECTIONS_MAX,
-    CONTROL_HOST,
-    EXCHANGES_MAX,
-    SWEEP_S,
-    BankConfig,
-    Ports,
-)
+from loadtest.bank.config import CONTROL_HOST, SWEEP_S, BankConfig, Ports
 from loadtest.bank.control import Control
 from loadtest.bank.desk import Desk
 from loadtest.bank.exchange import Exchange, Reply, Request
@@ -44,7 +37,7 @@ class SimBank:
         self._books = Books(config.ledger)
         self.ledger = Ledger(config.ledger)
         self._desk = Desk(config, self._books, self.sins, self._log)
-        self._connections = trio.CapacityLimiter(CONNECTIONS_MAX)
+        self._connections = trio.CapacityLimiter(config.connections_max)
         self._exchanges = 0
         self._ports = Ports(0, 0)
 
@@ -118,7 +111,7 @@ class SimBank:
     async def _answer(self, answer: Answer, exchange: H2Exchange | H1Exchange) -> None:
         self._exchanges += 1
         try:
-            if self._exchanges > EXCHANGES_MAX:
+            if self._exchanges > self.config.exchanges_max:
                 await exchange.reply(Reply(503, b"too many requests at once\n"))
             else:
                 await answer(exchange)

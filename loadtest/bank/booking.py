@@ -17,11 +17,14 @@ REPEATED_TRANSFER = "AM05"  # ISO 20022: duplication
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One request to pay. `counted`: its receipt is journaled already. `copies`: of the late answer."""
+    """One request to pay, `at` seconds since the epoch, after any delay a sin has caused before the booking.
+
+    `counted`: its receipt is journaled already. `copies`: how often the late answer comes.
+    """
 
     initiation: Initiation
     traceparent: str | None
-    received_at: float
+    at: float
     lies: tuple[Sin, ...] = ()
     counted: bool = False
     copies: int = 1
@@ -57,19 +60,19 @@ def book(config: BankConfig, submission: Submission, connection: sqlite3.Connect
         (
             initiation.message_id,
             initiation.name,
-            submission.received_at + config.visibility_delay_s,
+            submission.at + config.visibility_delay_s,
             int(at_once),
         ),
     ).lastrowid
     assert submission_id is not None
     clerk = _Clerk(config, submission, submission_id, connection)
     told = tuple(clerk.enter(transfer) for transfer in initiation.transfers)
-    accepted_at = submission.received_at + (0 if at_once else config.report_delay_s)
+    accepted_at = submission.at + (0 if at_once else config.report_delay_s)
     if not at_once:
         settlement.promise(connection, accepted_at, "accept", submission_id, submission.copies)
     if clerk.settles:
         if at_once and config.settle_delay_s == 0:
-            settlement.settle(connection, submission_id, submission.received_at)
+            settlement.settle(connection, submission_id, submission.at)
         else:
             settlement.promise(connection, accepted_at + config.settle_delay_s, "settle", submission_id)
     return Decision(told)
@@ -124,7 +127,7 @@ class _Clerk:
                 transfer.debtor,
                 transfer.creditor,
                 self._submission.traceparent,
-                self._submission.received_at,
+                self._submission.at,
             ),
         ).lastrowid
         assert booking_id is not None

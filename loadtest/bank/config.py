@@ -11,15 +11,13 @@ CONTROL_HOST = "127.0.0.1"  # the control listener has no authentication, so it 
 
 # Bounds, each with its unit and its reason.
 CONNECTIONS_MAX = 1_000  # open connections; far above any pool the gateway would keep to one bank
-STREAMS_PER_CONNECTION_MAX = (
-    1_000  # announced in SETTINGS; lets slow answers overlap at thousands of payments a second
-)
+STREAMS_PER_CONNECTION_MAX = 256  # announced in SETTINGS; h2 walks all open streams for each new one
 EXCHANGES_MAX = 20_000  # requests being answered at once over all connections; beyond it the bank says 503
 BODY_BYTES_MAX = 8 << 20  # one request body; about 10,000 transactions of a bulk pain.001
 CONNECTION_BODY_BYTES_MAX = 64 << 20  # unfinished request bodies of one connection together
 OUTBOUND_BYTES_MAX = 1 << 20  # unsent bytes of one connection before the bank stops reading from it
 HANDSHAKE_S_MAX = 10.0  # a peer that does not finish its TLS handshake in this time is dropped
-CLOSE_S_MAX = 2.0  # how long a closing connection waits for the peer's end, so that sent bytes arrive
+CLOSE_S_MAX = 1.0  # how long a closing connection waits for the peer's end, so that sent bytes arrive
 DELAY_S_MAX = 3_600.0  # longest delay of a sin
 SINS_MAX = 1_000  # sins in force at once: each is looked at for each request
 REPORTS_PER_ANSWER_MAX = 500  # pain.002 documents in one answer of the mailbox
@@ -49,6 +47,8 @@ class BankConfig:
     dedupe: bool = False
     max_amount: Decimal = Decimal("999999999.99")
     log_json: bool = False
+    connections_max: int = CONNECTIONS_MAX
+    exchanges_max: int = EXCHANGES_MAX
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name) <= 20:

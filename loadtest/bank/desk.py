@@ -48,11 +48,10 @@ class Desk:
             await exchange.reply(Reply(404, b"no such path or method\n"))
 
     async def _payments(self, exchange: Exchange) -> None:
-        received_at = time.time()
         try:
             initiation = pain001.read(exchange.request.body)
         except pain001.Unreadable as why:
-            await exchange.reply(_unreadable(why, received_at))
+            await exchange.reply(_unreadable(why, time.time()))
             return
         names = [(transfer.end_to_end_id, transfer.reference) for transfer in initiation.transfers]
         struck = self._strike("payments", names)
@@ -64,7 +63,7 @@ class Desk:
         submission = Submission(
             initiation,
             exchange.request.traceparent,
-            received_at,
+            time.time(),
             lies=tuple(sin for sin in struck.before if sin.kind == "lie"),
             counted=counted,
             copies=2 if any(sin.kind == "duplicate_reply" for sin in struck.after) else 1,
@@ -80,7 +79,7 @@ class Desk:
         report = pain002.report(
             initiation.message_id,
             initiation.name,
-            submission.received_at,
+            submission.at,
             decision.transfers,
             decision.reason,
         )
@@ -92,10 +91,8 @@ class Desk:
             return
         lies = tuple(sin for sin in struck.before if sin.kind == "lie")
         report = inquiry.status(self._books.reader, reference, time.time(), lies)
-        if report is None:
-            reply = Reply(404, b"unknown reference\n")
-        else:
-            reply = Reply(200, pain002.PROLOGUE + report, XML)
+        unknown = Reply(404, b"unknown reference\n")
+        reply = unknown if report is None else Reply(200, pain002.PROLOGUE + report, XML)
         await self._conclude(struck, exchange, reply)
 
     async def _reports(self, exchange: Exchange, query: str) -> None:

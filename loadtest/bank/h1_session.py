@@ -1,6 +1,6 @@
 """The bank's side of one HTTP/1.1 connection: one request at a time, kept alive, no pipelining ahead."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import h11
 import trio
@@ -147,13 +147,8 @@ class H1Exchange(Exchange):
         await trio.lowlevel.checkpoint()
 
 
-Answer = Callable[[Exchange], Awaitable[None]]
-
-
 def _request(head: h11.Request, body: bytes) -> Request:
-    traceparent = next(
-        (value.decode("latin-1") for name, value in head.headers if name == b"traceparent"), None
-    )
+    traceparent = next((value.decode("latin-1") for name, value in head.headers if name == b"traceparent"), None)
     return Request(head.method.decode("ascii"), head.target.decode("latin-1"), body, traceparent)
 
 

@@ -1,7 +1,5 @@
 """One HTTP/2 stream as an Exchange."""
 
-from h2.errors import ErrorCodes
-
 from loadtest.bank.exchange import Exchange, LastStream, Reply, Request
 from loadtest.bank.frame_gate import STREAM_MAX, headers_frame, last_data_frame
 from loadtest.bank.h2_session import H2Session
@@ -76,6 +74,3 @@ def _headers(reply: Reply, announce_length: bool = True) -> list[tuple[str, str]
     if announce_length:
         headers.append(("content-length", str(len(reply.body))))
     return headers
-
-
-REFUSED_STREAM = int(ErrorCodes.REFUSED_STREAM)

@@ -38,6 +38,7 @@ from loadtest.bank.config import (
 )
 from loadtest.bank.exchange import Request
 from loadtest.bank.frame_gate import FrameGate, goaway_frame
+from loadtest.bank.h2_flow import SendingWindows
 from loadtest.bank.wire import Ending, Gone, Wire
 
 CONNECTION_WINDOW = 1 << 24  # bytes a client may send ahead over all streams
@@ -75,7 +76,7 @@ class H2Session:
         self._answering: set[int] = set()
         self._wake = trio.Event()
         self._idle = trio.Event()  # renewed with every byte queued; set when all of it is sent
-        self._window = trio.Event()
+        self._windows = SendingWindows(self.h2)
         self._muted = False
         self._last_stream: int | None = None  # of our GOAWAY
         self._ending: Ending = "fin"
@@ -97,7 +98,7 @@ class H2Session:
             pass  # the peer is away; requests it completed are still being answered into the void
         finally:
             self.gone.set()
-            self._window.set()
+            self._windows.wake_all()
             self._idle.set()
             await self.wire.close(self._ending)
 
@@ -160,14 +161,13 @@ class H2Session:
             room = min(self._room(stream_id), self.h2.max_outbound_frame_size)
             if len(view) <= room:
                 self._h2_call(self.h2.send_data, stream_id, bytes(view), end)
+                self._windows.pass_on()
                 return
             if room > 0:
                 self._h2_call(self.h2.send_data, stream_id, bytes(view[:room]), False)
                 view = view[room:]
                 continue
-            if self._window.is_set():
-                self._window = trio.Event()
-            await self._window.wait()
+            await self._windows.wait(stream_id)
             self.kick()
 
     def _room(self, stream_id: int) -> int:
@@ -177,9 +177,11 @@ class H2Session:
             raise Gone from closed
 
     def send_head(self, stream_id: int, headers: list[tuple[str, str]], end: bool) -> None:
+        """HEADERS; `end` when no body follows. Raises Gone."""
         self._h2_call(self.h2.send_headers, stream_id, headers, end)
 
     def reset(self, stream_id: int, error_code: int) -> None:
+        """RST_STREAM. Raises Gone."""
         self._h2_call(self.h2.reset_stream, stream_id, error_code)
 
     def _h2_call(self, act: Callable[..., None], *args: object) -> None:
@@ -231,9 +233,11 @@ class H2Session:
                 self._complete(event.stream_id)
             case StreamReset():
                 self._forget(event.stream_id)
-                self._window.set()  # wakes an answer that waits for a window which will not come
-            case WindowUpdated() | RemoteSettingsChanged():
-                self._window.set()
+                self._windows.closed(event.stream_id)
+            case WindowUpdated():
+                self._windows.opened(event.stream_id)
+            case RemoteSettingsChanged():
+                self._windows.wake_all()
             case _:
                 pass  # the rest is h2's own business: settings, pings, priorities
 

@@ -57,9 +57,7 @@ def _message(connection: sqlite3.Connection, message_id: str, now: float) -> Fou
     ).fetchone()
     if row is None:
         return None
-    rows = connection.execute(
-        f"{_TRANSFER} WHERE t.submission_id = ? AND t.known ORDER BY t.transfer_id", row
-    )
+    rows = connection.execute(f"{_TRANSFER} WHERE t.submission_id = ? AND t.known ORDER BY t.transfer_id", row)
     return row[0], [TransferStatus(*found) for found in rows]
 
 

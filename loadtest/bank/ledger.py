@@ -49,7 +49,7 @@ class Ledger:
 
     def __init__(self, path: Path | str) -> None:
         path = Path(path)
-        self.path = path / LEDGER_FILE if path.is_dir() else path
+        self.path = path if path.suffix == ".sqlite" else path / LEDGER_FILE
 
     def bookings_by_reference(self) -> dict[str, int]:
         """How often each wire reference was booked; what was never booked is not in it."""
@@ -66,9 +66,7 @@ class Ledger:
     def totals(self) -> Totals:
         """Counts and sums."""
         with self._reading() as connection:
-            bookings, settled = connection.execute(
-                "SELECT count(*), count(settled_at) FROM bookings"
-            ).fetchone()
+            bookings, settled = connection.execute("SELECT count(*), count(settled_at) FROM bookings").fetchone()
             (received,) = connection.execute("SELECT coalesce(sum(received), 0) FROM receipts").fetchone()
             amounts: dict[str, Decimal] = {}
             for currency, amount in connection.execute("SELECT currency, amount FROM bookings"):

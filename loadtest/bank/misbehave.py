@@ -74,6 +74,9 @@ async def _garbage(sin: Sin, exchange: Exchange, reply: Reply) -> None:
 
 
 async def _slow_drip(sin: Sin, exchange: Exchange, reply: Reply) -> None:
+    if not reply.body:
+        await exchange.reply(reply)
+        return
     await exchange.begin(reply)
     for at in range(len(reply.body)):
         await exchange.piece(reply.body[at : at + 1], end=at == len(reply.body) - 1)

@@ -6,6 +6,7 @@ Any version and any namespace prefix; what the bank does not need it does not lo
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cache
 
 from lxml import etree
 
@@ -58,12 +59,16 @@ def read(body: bytes) -> Initiation:
     return _Reader(space).initiation(root)
 
 
+@cache
 def _parser() -> etree.XMLParser:
     return etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, remove_comments=True)
 
 
 class _Reader:
-    """Finds elements of the document's own namespace, whichever that is."""
+    """Finds elements of the document's own namespace, whichever that is.
+
+    Walks children by hand: lxml's path searches run in Python and would cost more than all the rest.
+    """
 
     def __init__(self, space: str) -> None:
         self._space = space
@@ -71,11 +76,12 @@ class _Reader:
         self._name = named.group() if named else "pain.001"
 
     def initiation(self, root: etree._Element) -> Initiation:
-        message_id = self._text(root, "CstmrCdtTrfInitn", "GrpHdr", "MsgId")
-        if not message_id or len(message_id) > TEXT_MAX:
+        body = self._child(root, "CstmrCdtTrfInitn")
+        message_id = self._text(self._child(self._child(body, "GrpHdr"), "MsgId"))
+        if body is None or not message_id or len(message_id) > TEXT_MAX:
             raise Unreadable("no usable CstmrCdtTrfInitn/GrpHdr/MsgId")
         try:
-            groups = root.iterfind(self._path("CstmrCdtTrfInitn", "PmtInf"))
+            groups = body.iterchildren(self._space + "PmtInf")
             transfers = tuple(transfer for group in groups for transfer in self._group(group))
         except Unreadable as broken:
             raise Unreadable(str(broken), message_id) from broken
@@ -84,64 +90,59 @@ class _Reader:
         return Initiation(message_id, self._name, transfers)
 
     def _group(self, group: etree._Element) -> list[Transfer]:
-        payment_information_id = self._needed(group, "PmtInfId")
-        debtor = self._account(group, "DbtrAcct")
-        return [
-            self._transfer(element, payment_information_id, debtor)
-            for element in group.iterfind(self._path("CdtTrfTxInf"))
-        ]
+        group_id = self._identification(self._child(group, "PmtInfId"), "PmtInfId")
+        debtor = self._account(self._child(group, "DbtrAcct"))
+        elements = group.iterchildren(self._space + "CdtTrfTxInf")
+        return [self._transfer(element, group_id, debtor) for element in elements]
 
-    def _transfer(self, element: etree._Element, payment_information_id: str, debtor: str) -> Transfer:
-        instruction_id = self._text(element, "PmtId", "InstrId")
-        end_to_end_id = self._needed(element, "PmtId", "EndToEndId")
+    def _transfer(self, element: etree._Element, group_id: str, debtor: str) -> Transfer:
+        parts = {str(child.tag): child for child in element}
+        payment_id = parts.get(self._space + "PmtId")
+        instruction_id = self._text(self._child(payment_id, "InstrId"))
         if instruction_id and len(instruction_id) > TEXT_MAX:
             raise Unreadable("InstrId is too long")
-        amount, currency = self._amount(element)
-        creditor_name = self._text(element, "Cdtr", "Nm") or ""
+        end_to_end_id = self._identification(self._child(payment_id, "EndToEndId"), "EndToEndId")
+        uetr = self._text(self._child(payment_id, "UETR"))
+        amount, currency = self._amount(parts.get(self._space + "Amt"))
+        creditor_name = self._text(self._child(parts.get(self._space + "Cdtr"), "Nm")) or ""
         return Transfer(
             reference=instruction_id or end_to_end_id,
-            payment_information_id=payment_information_id,
+            payment_information_id=group_id,
             instruction_id=instruction_id,
             end_to_end_id=end_to_end_id,
-            uetr=self._uetr(element),
+            uetr=uetr if uetr and UETR.fullmatch(uetr) else None,
             amount=amount,
             currency=currency,
             debtor=debtor,
-            creditor=self._account(element, "CdtrAcct") or creditor_name,
+            creditor=self._account(parts.get(self._space + "CdtrAcct")) or creditor_name,
             creditor_name=creditor_name,
         )
 
-    def _uetr(self, element: etree._Element) -> str | None:
-        uetr = self._text(element, "PmtId", "UETR")
-        return uetr if uetr and UETR.fullmatch(uetr) else None
-
-    def _amount(self, element: etree._Element) -> tuple[Decimal, str]:
-        for way in (("Amt", "InstdAmt"), ("Amt", "EqvtAmt", "Amt")):
-            found = element.find(self._path(*way))
-            if found is not None:
-                break
-        else:
-            raise Unreadable("no amount")
+    def _amount(self, element: etree._Element | None) -> tuple[Decimal, str]:
+        equivalent = self._child(element, "EqvtAmt")
+        found = self._child(element, "InstdAmt") if equivalent is None else self._child(equivalent, "Amt")
         try:
-            amount = Decimal((found.text or "").strip())
+            amount = Decimal(self._text(found) or "")
         except InvalidOperation as broken:
             raise Unreadable("the amount is no number") from broken
-        if not amount.is_finite():
+        if found is None or not amount.is_finite():
             raise Unreadable("the amount is no number")
         return amount, found.get("Ccy", "")
 
-    def _account(self, element: etree._Element, name: str) -> str:
-        return self._text(element, name, "Id", "IBAN") or self._text(element, name, "Id", "Othr", "Id") or ""
+    def _account(self, element: etree._Element | None) -> str:
+        identification = self._child(element, "Id")
+        other = self._child(self._child(identification, "Othr"), "Id")
+        return self._text(self._child(identification, "IBAN")) or self._text(other) or ""
 
-    def _needed(self, element: etree._Element, *way: str) -> str:
-        text = self._text(element, *way)
+    def _identification(self, element: etree._Element | None, name: str) -> str:
+        text = self._text(element)
         if not text or len(text) > TEXT_MAX:
-            raise Unreadable(f"no usable {'/'.join(way)}")
+            raise Unreadable(f"no usable {name}")
         return text
 
-    def _text(self, element: etree._Element, *way: str) -> str | None:
-        text = element.findtext(self._path(*way))
-        return text.strip() if text and text.strip() else None
+    def _child(self, element: etree._Element | None, name: str) -> etree._Element | None:
+        return None if element is None else next(element.iterchildren(self._space + name), None)
 
-    def _path(self, *way: str) -> str:
-        return "/".join([self._space + name for name in way])
+    def _text(self, element: etree._Element | None) -> str | None:
+        text = None if element is None else element.text
+        return text.strip() or None if text else None

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import groupby
 from typing import Literal
 from xml.sax.saxutils import escape
@@ -36,10 +37,9 @@ def report(
     statuses = sorted(transfers, key=lambda transfer: transfer.payment_information_id)
     groups = [list(group) for _, group in groupby(statuses, key=lambda each: each.payment_information_id)]
     group_status = summary(statuses) if statuses else "RJCT"
-    moment = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = (
         f'<Document xmlns="{NAMESPACE}"><CstmrPmtStsRpt>'
-        f"<GrpHdr><MsgId>{uuid.uuid4().hex}</MsgId><CreDtTm>{moment}</CreDtTm></GrpHdr>"
+        f"<GrpHdr><MsgId>{uuid.uuid4().hex}</MsgId><CreDtTm>{_moment(int(at))}</CreDtTm></GrpHdr>"
         f"<OrgnlGrpInfAndSts><OrgnlMsgId>{escape(message_id)}</OrgnlMsgId>"
         f"<OrgnlMsgNmId>{escape(name)}</OrgnlMsgNmId><GrpSts>{group_status}</GrpSts>{_reason(reason)}"
         f"</OrgnlGrpInfAndSts>{''.join(map(_group, groups))}</CstmrPmtStsRpt></Document>"
@@ -58,6 +58,11 @@ def summary(transfers: list[TransferStatus]) -> str:
     if statuses == {"RJCT"}:
         return "RJCT"
     return "PART" if "RJCT" in statuses else min(statuses, key=_PROGRESS.index)
+
+
+@lru_cache(maxsize=16)
+def _moment(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _group(transfers: list[TransferStatus]) -> str:

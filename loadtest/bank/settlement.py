@@ -10,9 +10,7 @@ from loadtest.bank.pain002 import TransferStatus
 DutyKind = Literal["accept", "settle"]
 
 
-def promise(
-    connection: sqlite3.Connection, due_at: float, kind: DutyKind, submission_id: int, copies: int = 1
-) -> None:
+def promise(connection: sqlite3.Connection, due_at: float, kind: DutyKind, submission_id: int, copies: int = 1) -> None:
     """Writes down a duty. `due_at` is seconds since the epoch."""
     connection.execute(
         "INSERT INTO duties (due_at, kind, submission_id, copies) VALUES (?, ?, ?, ?)",
@@ -29,8 +27,7 @@ def next_due(connection: sqlite3.Connection) -> float | None:
 def perform_due(now: float, connection: sqlite3.Connection) -> int:
     """A work for Books.write: performs duties that are due, oldest first; returns how many."""
     duties = connection.execute(
-        "SELECT duty_id, kind, submission_id, copies FROM duties WHERE due_at <= ?"
-        " ORDER BY due_at, duty_id LIMIT ?",
+        "SELECT duty_id, kind, submission_id, copies FROM duties WHERE due_at <= ? ORDER BY due_at, duty_id LIMIT ?",
         (now, DUTIES_PER_COMMIT_MAX),
     ).fetchall()
     for duty_id, kind, submission_id, copies in duties:
@@ -81,9 +78,7 @@ def settle(connection: sqlite3.Connection, submission_id: int, now: float) -> No
         )
         if wrong:
             instruction_id, end_to_end_id, uetr = wrong, wrong, None
-        reported.append(
-            TransferStatus(group, instruction_id, end_to_end_id, uetr, status, late, bank_reference)
-        )
+        reported.append(TransferStatus(group, instruction_id, end_to_end_id, uetr, status, late, bank_reference))
     if reported:
         _mail(connection, submission_id, now, reported)
 

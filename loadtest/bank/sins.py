@@ -58,7 +58,7 @@ _AMOUNTS: dict[str, tuple[float, float]] = {
     "times": (1, 2**31),
     "probability": (0, 1),
     "seconds": (0, DELAY_S_MAX),
-    "code": (100, 599),
+    "code": (400, 599),
     "retry_after": (0, 86_400),
     "error_code": (0, 2**32 - 1),
     "after_bytes": (0, 2**31),
@@ -121,6 +121,8 @@ class Sin:
                 raise UnknownSin(f"{key}: a text, not {getattr(self, key)!r}")
         if not isinstance(self.seed, int):
             raise UnknownSin(f"seed: a whole number, not {self.seed!r}")
+        if self.says == "NOTFOUND" and self.operation not in ("status", "any"):
+            raise UnknownSin("says: NOTFOUND is for inquiries; set operation to status")
         self._chance = random.Random(self.seed)
 
     @property
@@ -148,9 +150,7 @@ class Sin:
 
     def as_json(self) -> dict[str, Any]:
         """What was asked for, without defaults, and how often it was seen and acted."""
-        defaults = {
-            each.name: each.default for each in fields(self) if each.default is not MISSING and each.init
-        }
+        defaults = {each.name: each.default for each in fields(self) if each.default is not MISSING and each.init}
         return {key: value for key, value in asdict(self).items() if defaults.get(key, MISSING) != value}
 
     def _spent(self) -> bool:

@@ -1,10 +1,16 @@
 """A configuration is loaded whole or refused with every problem named."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gateway.config import ConfigError, check, load
+from gateway.config.loading import checked
+from gateway.config.problems import PROBLEMS_MAX
+from gateway.config.settings import Settings
 from gateway.core.payment import Rail
 from gateway.limits import BANKS_MAX
 from tests.config.conftest import BANK, MAIN, Write
@@ -117,6 +123,12 @@ def test_plaintext_listener_acts_as_a_known_principal(write: Write) -> None:
     assert line.endswith("listen.plaintext.principal: must be one of the principals: erp")
 
 
+def test_listeners_have_ports_of_their_own(write: Write) -> None:
+    """Two listeners on one port would fail at the second bind; it is told before the first."""
+    (line,) = refusal(write(MAIN + '[listen.plaintext]\nport = 7443\nprincipal = "erp"\n'))
+    assert line.endswith("listen.plaintext.port: must not be the port of listen.tls (7443)")
+
+
 def test_one_certificate_is_one_principal(write: Write) -> None:
     """A certificate that two principals claim would make authentication a matter of order."""
     (line,) = refusal(write(MAIN + '[principals.crm]\ntenant="crm"\ncertificates=["uri:spiffe://example.org/erp"]\n'))
@@ -187,6 +199,45 @@ def test_words_are_not_numbers(write: Write) -> None:
     assert "grpc.connections_max: must be a valid integer" in line
 
 
+def test_unfit_name_of_a_principal_is_told(write: Write) -> None:
+    """A table's name is a value too, and has its rule."""
+    (line,) = refusal(write(MAIN.replace("principals.erp", 'principals."ERP 1"')))
+    assert "principals.ERP 1: is no possible name; " in line
+
+
+def test_problems_are_bounded(write: Write) -> None:
+    """A file that is wrong from top to bottom does not push its first problems off the screen."""
+    lines = refusal(write(MAIN + "[grpc]\n" + "".join(f"nonsense{number} = 1\n" for number in range(200))))
+    assert len(lines) == PROBLEMS_MAX + 1
+    assert lines[-1] == f"and {200 - PROBLEMS_MAX} more"
+
+
+WORDS = st.one_of(
+    st.integers(),
+    st.floats(allow_nan=True),
+    st.booleans(),
+    st.text(max_size=20),
+    st.lists(st.one_of(st.integers(), st.text(max_size=5)), max_size=3),
+    st.dictionaries(st.sampled_from(["tls", "host", "x"]), st.integers(), max_size=2),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@given(data=st.data())
+def test_no_value_makes_loading_raise_anything_else(write: Write, data: st.DataObject) -> None:
+    """Whatever stands behind a key, the answer is a configuration or a ConfigError that names the file."""
+    raw = tomllib.loads(MAIN)
+    section = data.draw(st.sampled_from([None, *Settings.model_fields]))
+    table = raw if section is None else raw.setdefault(section, {})
+    if isinstance(table, dict):
+        table[data.draw(st.sampled_from([*Settings.model_fields, "tls", "host", "traces", "erp", "[key]"]))] = (
+            data.draw(WORDS)
+        )
+    problems: list[str] = []
+    checked(Settings, Path("causeway.toml"), raw, problems)
+    assert all(line.startswith("causeway.toml: ") for line in problems)
+
+
 def test_check_tells_who_may_come_in_and_whom_we_pay(write: Write, tmp_path: Path) -> None:
     """check-config shows listeners, principals and banks, and warns of an open key."""
     path = write(MAIN + '[listen.plaintext]\nport = 7081\nprincipal = "erp"\n')
@@ -195,5 +246,5 @@ def test_check_tells_who_may_come_in_and_whom_we_pay(write: Write, tmp_path: Pat
     assert lines[0].startswith("listener tls 127.0.0.1:7443, clients signed by ")
     assert lines[1] == "listener plaintext 127.0.0.1:7081, acts as erp"
     assert lines[2] == "principal erp, tenant treasury, certificates uri:spiffe://example.org/erp"
-    assert lines[3] == "bank northbank (Northbank AG), iso20022 at 127.0.0.1:8443, 1 accounts, rails NORMAL"
+    assert lines[3] == "bank northbank (Northbank AG), iso20022 at 127.0.0.1:8443, accounts: 1, rails NORMAL"
     assert lines[4].startswith("warning: every user may read the private key ")

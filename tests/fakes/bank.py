@@ -27,6 +27,9 @@ DECLARATION = Declaration(
 )
 
 
+WORDS = frozenset(word.value for word in Word)
+
+
 class FakeAdapter:
     """`POST /pay` with a reference a line; answers carry `reference WORD status reason` a line."""
 
@@ -54,15 +57,19 @@ class FakeAdapter:
         return WireRequest("GET", f"/reports/{cursor or 0}")
 
     def read_collection(self, cursor: str, answer: WireAnswer) -> Collection:
-        first, _, rest = answer.body.decode().partition("\n")
-        return Collection(self._words(WireAnswer(200, (), rest.encode())), first)
+        first, *rest = answer.body.decode().splitlines()
+        readable = "\n".join(line for line in rest if not line.startswith("?"))
+        unreadable = tuple(line.encode() for line in rest if line.startswith("?"))
+        return Collection(self._words(WireAnswer(200, (), readable.encode())), first, unreadable)
 
     def _words(self, answer: WireAnswer) -> tuple[Outcome, ...]:
         if answer.status >= 400:
             raise Unreadable(f"status {answer.status}")
         outcomes = []
         for line in answer.body.decode().splitlines():
-            reference, word, status, reason = (*line.split(" "), "", "")[:4]
+            reference, word, status, reason = (*line.split(" "), "", "", "")[:4]
+            if word not in WORDS:
+                raise Unreadable("no such word")
             outcomes.append(Outcome(Word(word), reference, status, reason, evidence=answer.body))
         return tuple(outcomes)
 

@@ -64,6 +64,7 @@ class RawClient:
         self.streams: dict[int, Stream] = {}
         self.goaways: list[tuple[int, int]] = []
         self.pongs = 0
+        self.reads_on = True  # opens the flow control windows again after what it has read
         self.ending: str | None = None
         self.buffer = bytearray()
         self._encoder, self._decoder = Encoder(), Decoder()
@@ -77,7 +78,8 @@ class RawClient:
         """Sends a request and returns its stream id."""
         stream_id, self._next = self._next, self._next + 2
         self.streams[stream_id] = Stream()
-        fields = {":method": method, ":scheme": "https", ":authority": "localhost", ":path": path, **headers}
+        pseudo = {":method": method, ":scheme": "https", ":authority": "localhost", ":path": path}
+        fields = [*pseudo.items(), *headers.items()]
         head = HeadersFrame(stream_id, data=self._encoder.encode(fields), flags=["END_HEADERS"])
         if not body:
             head.flags.add("END_STREAM")
@@ -113,6 +115,9 @@ class RawClient:
 
     async def ping(self) -> None:
         await self.tls.send_all(PingFrame(0, opaque_data=b"12345678").serialize())
+
+    async def widen(self, stream_id: int, size: int) -> None:
+        await self.tls.send_all(WindowUpdateFrame(stream_id, window_increment=size).serialize())
 
     async def say_goodbye(self) -> None:
         await self.tls.send_all(GoAwayFrame(0, last_stream_id=0).serialize())
@@ -150,6 +155,16 @@ class RawClient:
             self.streams[frame.stream_id].log.append(("half header", bytes(frame.data)))
         elif isinstance(frame, HeadersFrame | DataFrame):
             self._take_answer(frame, self.streams[frame.stream_id].log)
+            if isinstance(frame, DataFrame) and frame.data and self.reads_on:
+                await self._open_windows(frame)
+
+    async def _open_windows(self, frame: DataFrame) -> None:
+        read = len(frame.data)
+        windows = [WindowUpdateFrame(stream, window_increment=read) for stream in (0, frame.stream_id)]
+        try:
+            await self.tls.send_all(b"".join(window.serialize() for window in windows))
+        except trio.BrokenResourceError:
+            pass  # the bank has closed already; reading on finds out how
 
     def _take_answer(self, frame: HeadersFrame | DataFrame, log: list[tuple[object, ...]]) -> None:
         if isinstance(frame, HeadersFrame):

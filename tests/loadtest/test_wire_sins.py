@@ -5,15 +5,17 @@ import trio
 from h2.errors import ErrorCodes
 
 from loadtest.bank import Sin
+from loadtest.bank.sins import When
+from loadtest.bank.wire import Ending
 from tests.loadtest.conftest import Opener
 from tests.loadtest.messages import single
 from tests.loadtest.raw_client import connect
 
-ENDINGS = ["fin", "cut", "rst"]
+ENDINGS: list[Ending] = ["fin", "cut", "rst"]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_drop_reply(open_bank: Opener, ending: str) -> None:
+async def test_drop_reply(open_bank: Opener, ending: Ending) -> None:
     """A dropped reply has been booked, and not a byte of an answer was sent."""
     here = await open_bank()
     here.bank.sins.append(Sin("drop_reply", close=ending))
@@ -24,7 +26,7 @@ async def test_drop_reply(open_bank: Opener, ending: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_drop_request(open_bank: Opener, ending: str) -> None:
+async def test_drop_request(open_bank: Opener, ending: Ending) -> None:
     """A dropped request is journaled as received but never booked."""
     here = await open_bank()
     here.bank.sins.append(Sin("drop_request", close=ending))
@@ -87,7 +89,7 @@ async def test_duplicate_late_answer(open_bank: Opener) -> None:
 
 
 @pytest.mark.parametrize(("when", "booked"), [("before", {}), ("after", {"R1": 1})])
-async def test_status(open_bank: Opener, when: str, booked: dict[str, int]) -> None:
+async def test_status(open_bank: Opener, when: When, booked: dict[str, int]) -> None:
     """An error status carries Retry-After and says nothing about whether the money moved."""
     here = await open_bank()
     here.bank.sins.append(Sin("status", when=when, code=429, retry_after=7))
@@ -131,8 +133,17 @@ async def test_goaway_at_the_stream(open_bank: Opener) -> None:
     assert here.bank.ledger.received_by_reference() == {"R1": 1}
 
 
+async def test_goaway_as_a_notice(open_bank: Opener) -> None:
+    """GOAWAY with the largest stream id announces a drain and refuses nothing yet."""
+    here = await open_bank()
+    here.bank.sins.append(Sin("goaway", last_stream="max", times=1))
+    assert (await here.client.pay(single("R1"))).status == 200
+    assert (await here.client.pay(single("R2"))).status == 200
+    assert here.client.goaways == [(2**31 - 1, ErrorCodes.NO_ERROR)]
+
+
 @pytest.mark.parametrize(("when", "booked"), [("before", {}), ("after", {"R1": 1})])
-async def test_refused_stream(open_bank: Opener, when: str, booked: dict[str, int]) -> None:
+async def test_refused_stream(open_bank: Opener, when: When, booked: dict[str, int]) -> None:
     """REFUSED_STREAM before the booking is honest; after it, it is a lie about money that moved."""
     here = await open_bank()
     here.bank.sins.append(Sin("refused_stream", when=when, times=1))
@@ -154,7 +165,7 @@ async def test_rst_in_mid_body(open_bank: Opener) -> None:
 
 
 @pytest.mark.parametrize("ending", ["fin", "cut"])
-async def test_truncate(open_bank: Opener, ending: str) -> None:
+async def test_truncate(open_bank: Opener, ending: Ending) -> None:
     """A truncated answer is a part of the body and the end of the connection, without END_STREAM."""
     here = await open_bank()
     here.bank.sins.append(Sin("truncate", close=ending))
@@ -209,8 +220,8 @@ async def test_slow_drip(open_bank: Opener) -> None:
     here = await open_bank()
     here.bank.sins.append(Sin("slow_drip", seconds=0))
     answer = await here.client.pay(single("R1"))
-    pieces = [entry[1] for entry in answer.log if entry[0] == "data"]
-    assert {len(piece) for piece in pieces} == {1}
+    pieces = [entry for entry in answer.log if entry[0] == "data"]
+    assert len(pieces) == len(answer.body)
     assert answer.body.endswith(b"</Document>")
 
 
@@ -247,8 +258,8 @@ async def test_silent_connection(open_bank: Opener) -> None:
         with trio.fail_after(5):
             while not here.bank.ledger.received_by_reference():
                 await other.ask("GET", "/v1/status/R1")
-        await here.client.ping()
         assert (await other.pay(single("R2"))).status == 200
+        await here.client.ping()
         with trio.move_on_after(0.2):
             while True:
                 await here.client.read()

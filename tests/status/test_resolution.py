@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.config import Inquiry
+from gateway.config import InquiryPolicy
 from gateway.core.outcome import Outcome, Word
 from gateway.core.payment import Payment
 from gateway.core.ports import Declaration, Step
@@ -12,7 +12,7 @@ from tests.fakes.bank import DECLARATION
 from tests.fakes.payments import NOW_NS, attempt, payment
 
 S = 1_000_000_000
-POLICY = Inquiry(first_after_s=90.0, again_after_s=1_200.0, per_payment_max=3, window_s=7_200.0)
+POLICY = InquiryPolicy(first_after_s=90.0, again_after_s=1_200.0, per_payment_max=3, window_s=7_200.0)
 
 
 def doubtful(**overrides: object) -> Payment:
@@ -74,9 +74,7 @@ def test_the_window_counts_from_the_last_attempt() -> None:
 def test_a_word_about_another_payment_is_no_word() -> None:
     """An answer that names somebody else's reference teaches nothing about ours."""
     other = Outcome(Word.SETTLED, "CWSOMEBODYELSE", "ACSC")
-    step = resolved(
-        doubtful(), [other], declaration=DECLARATION, policy=POLICY, now_ns=NOW_NS + 100 * S, evidence=b""
-    )
+    step = resolved(doubtful(), [other], declaration=DECLARATION, policy=POLICY, now_ns=NOW_NS + 100 * S, evidence=b"")
     assert learnt_nothing(step)
 
 

@@ -1,0 +1,195 @@
+"""The words of the command line, as one argparse tree. Standard library only, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from gateway.core.states import State
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+ANY_STATE = tuple(state.value for state in State)
+RAILS = ("normal", "instant", "urgent")
+CHARGE_BEARERS = ("slev", "shar", "debt", "cred")
+
+EPILOG = """\
+first steps:
+  causeway demo                       a daemon and two simulated banks on this machine, with payments to look at
+  causeway pay --help                 hand one payment in, or a whole file
+  causeway watch --from now           what happens, as it happens
+"""
+
+
+def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The whole command line. `arguments` decides only whether the simulated bank's own options are loaded."""
+    parser = argparse.ArgumentParser(
+        prog="causeway",
+        description="Bank-direct payments: at most one send per key unless evidence clears a resend, "
+        "every doubt visible.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _serve(commands)
+    _demo(commands)
+    _pay(commands)
+    _get(commands)
+    _list(commands)
+    _cancel(commands)
+    _watch(commands)
+    _banks(commands)
+    _states(commands)
+    _check_config(commands)
+    _verify(commands)
+    _bank_sim(commands, arguments)
+    return parser
+
+
+def _serve(commands: _Commands) -> None:
+    parser = commands.add_parser("serve", help="run the daemon", description="Run the daemon until it is told to stop.")
+    parser.add_argument("--config", metavar="FILE", required=True, help="its configuration (conf/causeway.toml)")
+
+
+def _demo(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "demo",
+        help="daemon, two simulated banks and 20 payments on this machine",
+        description="Make a development CA, start two simulated banks and the daemon on loopback, pay 20 "
+        "instructions, show each life until it is settled, and go on serving until Ctrl-C.",
+    )
+    parser.add_argument("--folder", metavar="DIR", default="build/demo", help="working folder (default: build/demo)")
+    parser.add_argument("--keep", action="store_true", help="keep the folder of the last demo and go on from it")
+    parser.add_argument("--once", action="store_true", help="end after the check against the banks' ledgers")
+
+
+def _pay(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "pay",
+        help="hand in one payment, or a file of them",
+        description="Hand in one payment by flags, or a file: CSV, JSON array or JSON lines, every line with a "
+        "`key`. The same key never pays twice: when in doubt, give the same command with the same key again.",
+        epilog="exit codes: 0 all admitted, 1 some refused, 2 usage, 3 daemon not reached",
+    )
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE", help="instructions (.csv, .json, .jsonl); - = JSON lines on stdin"
+    )
+    one = parser.add_argument_group("one payment")
+    one.add_argument("--key", help="idempotency key; made and printed when absent")
+    one.add_argument("--amount", metavar="'100.00 EUR'", help="amount and currency")
+    one.add_argument("--debtor", metavar="IBAN", help="account that pays")
+    one.add_argument("--debtor-name", metavar="NAME", help="default: the name in the bank's profile")
+    one.add_argument("--creditor-name", metavar="NAME", help="who is paid")
+    one.add_argument("--creditor", metavar="IBAN", help="account that is paid")
+    one.add_argument("--bic", metavar="BIC", help="the creditor's bank, where it is needed")
+    text = one.add_mutually_exclusive_group()
+    text.add_argument("--remittance", metavar="TEXT", help="text for the creditor, up to 140 characters")
+    text.add_argument("--reference", metavar="RF...", help="ISO 11649 creditor reference instead of a text")
+    one.add_argument("--end-to-end-id", metavar="ID", help="travels to the creditor; made when absent")
+    one.add_argument("--purpose", metavar="CODE", help="ISO 20022 purpose, e.g. SALA")
+    one.add_argument("--date", metavar="YYYY-MM-DD", help="requested execution date; default: at once")
+    one.add_argument("--charge-bearer", choices=CHARGE_BEARERS, help="default: SLEV within SEPA, SHAR elsewhere")
+    one.add_argument("--rail", choices=RAILS, help="a wish; the bank's profile says what it offers")
+    one.add_argument("--bank", metavar="NAME", help="default: the bank that keeps the debtor's account")
+    for part in ("street", "building", "postal-code", "town", "country"):
+        one.add_argument(f"--{part}", metavar="TEXT", help=f"the creditor's address: {part.replace('-', ' ')}")
+    one.add_argument("--label", metavar="K=V", action="append", default=[], help="free label; may be repeated")
+    parser.add_argument(
+        "--traceparent", help="W3C trace context to go on from (default: $TRACEPARENT, else a new trace)"
+    )
+    _door(parser)
+
+
+def _get(commands: _Commands) -> None:
+    parser = commands.add_parser("get", help="one payment, whole")
+    parser.add_argument("id", nargs="?", help="payment id")
+    parser.add_argument("--key", help="by idempotency key")
+    parser.add_argument("--end-to-end-id", metavar="ID", help="by EndToEndId")
+    parser.add_argument("--history", action="store_true", help="also everything that happened to it")
+    _door(parser)
+
+
+def _list(commands: _Commands) -> None:
+    parser = commands.add_parser("list", help="payments, oldest first")
+    parser.add_argument("--state", action="append", type=str.upper, choices=ANY_STATE, default=[], metavar="STATE",
+                        help="only payments in this state; may be repeated")  # fmt: skip
+    parser.add_argument("--bank", metavar="NAME", help="only payments of this bank")
+    parser.add_argument("--end-to-end-id", metavar="ID")
+    parser.add_argument("--from", dest="since", metavar="TIME", help="received at or after (ISO 8601)")
+    parser.add_argument("--before", metavar="TIME", help="received before (ISO 8601)")
+    parser.add_argument(
+        "--label", metavar="K=V", action="append", default=[], help="carries this label; may be repeated"
+    )
+    parser.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (default: 100)")
+    _door(parser)
+
+
+def _cancel(commands: _Commands) -> None:
+    parser = commands.add_parser("cancel", help="take a payment back before it is sent")
+    parser.add_argument("id", help="payment id")
+    _door(parser)
+
+
+def _watch(commands: _Commands) -> None:
+    parser = commands.add_parser("watch", help="what happens to payments, as it happens",
+                                 description="Print every fact from a position on. Resumes by itself after a lost "
+                                 "connection, without a gap.")  # fmt: skip
+    parser.add_argument(
+        "--from", dest="position", metavar="POSITION", help="a position, or `now` (default: the first fact)"
+    )
+    parser.add_argument(
+        "--payment", action="append", default=[], metavar="ID", help="only this payment; may be repeated"
+    )
+    parser.add_argument("--state", action="append", type=str.upper, choices=ANY_STATE, default=[], metavar="STATE",
+                        help="only facts that led to this state; may be repeated")  # fmt: skip
+    parser.add_argument("--bank", metavar="NAME", help="only facts of this bank")
+    parser.add_argument("--until-settled", nargs="+", metavar="ID", default=[],
+                        help="end when these payments have ended; exit code 0 if all are settled")  # fmt: skip
+    _door(parser)
+
+
+def _banks(commands: _Commands) -> None:
+    parser = commands.add_parser("banks", help="how the banks are doing")
+    parser.add_argument("name", nargs="?", help="one bank only")
+    _door(parser)
+
+
+def _states(commands: _Commands) -> None:
+    parser = commands.add_parser("states", help="what a payment's states are and what may follow what")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--markdown", action="store_true", help="as in README.md")
+    how.add_argument("--json", action="store_true", help="for machines")
+
+
+def _check_config(commands: _Commands) -> None:
+    parser = commands.add_parser("check-config", help="read a configuration and say what is wrong with it")
+    parser.add_argument("file", help="configuration (causeway.toml)")
+
+
+def _verify(commands: _Commands) -> None:
+    parser = commands.add_parser("verify", help="check a data directory and its hash chain, offline")
+    parser.add_argument("data_dir", help="the daemon's data directory; the daemon may be running")
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _bank_sim(commands: _Commands, arguments: Sequence[str]) -> None:
+    """The simulated bank brings its own options; its module is imported only when it is what was asked for."""
+    if list(arguments[:1]) == ["bank-sim"]:
+        import_module("loadtest.bank.command").add_parser(commands)
+    else:
+        commands.add_parser("bank-sim", help="a simulated bank with its own ledger", add_help=False)
+
+
+def _door(parser: argparse.ArgumentParser) -> None:
+    """Where the daemon is, who we are, and how the answer looks."""
+    door = parser.add_argument_group("the daemon (flags go before the profile)")
+    door.add_argument("--profile", metavar="FILE", help="TOML with address, ca, cert, key (default: $CAUSEWAY_PROFILE)")
+    door.add_argument("--address", metavar="HOST:PORT")
+    door.add_argument("--ca", metavar="FILE", help="certificates that vouch for the daemon (PEM)")
+    door.add_argument("--cert", metavar="FILE", help="our certificate (PEM)")
+    door.add_argument("--private-key", metavar="FILE", help="our private key (PEM)")
+    door.add_argument("--timeout", type=float, default=20.0, metavar="S", help="seconds for one call (default: 20)")
+    parser.add_argument("--json", action="store_true", help="for machines: JSON with protobuf's JSON names")

@@ -1,0 +1,1 @@
+"""`causeway demo`: a whole house on loopback, with payments to look at."""

@@ -1,0 +1,148 @@
+"""The gRPC edge put together: listeners, services, health, reflection, and a span around every call.
+
+Two listeners are two servers with the same house behind them: who connects without TLS (loopback only, off by
+default) acts as the one principal its configuration names, and can never be taken for a caller with a certificate.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+from causeway.v1 import bank_service_pb2_grpc, payment_service_pb2_grpc
+from gateway.config import Config
+from gateway.house import House
+from gateway.ingress.banks import BankService, BreakerOf
+from gateway.ingress.payments import PaymentService, Watch
+from gateway.ingress.principals import Principals
+from gateway.ingress.trace import in_call, traceparent
+from gateway.net.tls import TlsServerFiles, server_context
+from gateway.net.tls_stream import TlsStream
+from gateway.rpc import reflection
+from gateway.rpc.context import Context
+from gateway.rpc.health import Health
+from gateway.rpc.limits import ServerLimits
+from gateway.rpc.server import Listener, Server
+from gateway.rpc.status import RpcError
+from gateway.telemetry import names
+
+SERVICES = ("causeway.v1.PaymentService", "causeway.v1.BankService", "grpc.health.v1.Health")
+Upgrade = Callable[[trio.SocketStream], Awaitable[trio.abc.Stream]]
+HEALTH_EVERY_S = 1.0
+"""How often the banks' breakers are looked at for health."""
+
+
+class Edge:
+    """Made, opened, served, drained: in this order, each once."""
+
+    def __init__(self, config: Config, house: House, watch: Watch, breaker_of: BreakerOf) -> None:
+        self._config = config
+        self._house = house
+        self._watch = watch
+        self._breaker_of = breaker_of
+        self._health = Health()
+        self._servers: list[tuple[Server, Listener]] = []
+        self.addresses: dict[str, str] = {}
+        """Listener → "host:port", as bound."""
+
+    async def open(self) -> None:
+        """Binds the listeners. Raises OSError when an address is taken, TlsFileBad for an unusable file."""
+        tls = self._config.listen.tls
+        files = TlsServerFiles(tls.certificate_file, tls.key_file, tls.client_ca_file, tls.crl_file)
+        context = server_context(files)
+
+        async def upgrade(socket: trio.SocketStream) -> trio.abc.Stream:
+            stream = TlsStream(socket, context, server_side=True)
+            await stream.do_handshake()
+            return stream
+
+        principals = Principals(self._config.principals)
+        await self._add("tls", tls.host, tls.port, principals, upgrade)
+        plaintext = self._config.listen.plaintext
+        if plaintext is not None:
+            acting = Principals(self._config.principals, without_certificate=plaintext.principal)
+            await self._add("plaintext", plaintext.host, plaintext.port, acting, None)
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """Listener → "host:port", as configured."""
+        listen = self._config.listen
+        both = {"tls": listen.tls, "plaintext": listen.plaintext}
+        return {name: f"{one.host}:{one.port}" for name, one in both.items() if one is not None}
+
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serves until cancelled."""
+        self._mark(serving=True)
+        async with trio.open_nursery() as nursery:
+            for server, listener in self._servers:
+                await nursery.start(server.serve, [listener])
+            nursery.start_soon(self._watch_banks)
+            task_status.started()
+
+    async def drain(self, grace_s: float) -> None:
+        """No new calls; open ones get `grace_s` seconds."""
+        self._mark(serving=False)
+        async with trio.open_nursery() as nursery:
+            for server, _ in self._servers:
+                nursery.start_soon(server.drain, grace_s)
+
+    async def _add(self, name: str, host: str, port: int, principals: Principals, upgrade: Upgrade | None) -> None:
+        server = Server(limits=limits_of(self._config), intercept=self._traced)
+        payments = PaymentService(self._house, principals, self._watch)
+        payment_service_pb2_grpc.add_PaymentServiceServicer_to_server(payments, server)
+        banks = BankService(self._house, principals, self._breaker_of)
+        bank_service_pb2_grpc.add_BankServiceServicer_to_server(banks, server)
+        self._health.add_to(server)
+        if self._config.listen.reflection:
+            reflection.add(server, SERVICES)
+        (listener,) = await trio.open_tcp_listeners(port, host=host)
+        self._servers.append((server, Listener(listener, upgrade)))
+        bound = listener.socket.getsockname()
+        self.addresses[name] = f"{bound[0]}:{bound[1]}"
+
+    @asynccontextmanager
+    async def _traced(self, context: Context) -> AsyncIterator[None]:
+        """One span per call; what the call causes is traced below it."""
+        parent, method = traceparent(context.invocation_metadata()), context.method.lstrip("/")
+        trail, began_s = self._house.trail, trio.current_time()
+        with trail.span(names.CALL, parent=parent, method=method) as call, in_call(call.traceparent or parent):
+            status = "CANCELLED"
+            try:
+                yield
+                status = context.final_status.code.name
+            except RpcError as error:
+                status = error.code.name
+                raise
+            except Exception:
+                status = "UNKNOWN"
+                raise
+            finally:
+                call.note(status=status)
+                trail.observe(names.CALL_S, trio.current_time() - began_s, method=method, status=status)
+
+    def _mark(self, *, serving: bool) -> None:
+        """`live` stays true while the process can answer at all; `ready` and "" say whether calls are taken."""
+        self._health.set("live", True)
+        for name in ("", "ready", *SERVICES):
+            self._health.set(name, serving)
+
+    async def _watch_banks(self) -> None:
+        """A bank is serving while its lane's breaker is closed."""
+        while True:
+            for name in self._house.banks:
+                self._health.set(name, self._breaker_of(name) == "CLOSED")
+            await trio.sleep(HEALTH_EVERY_S)
+
+
+def limits_of(config: Config) -> ServerLimits:
+    """The rpc room's bounds from the configuration."""
+    grpc = config.grpc
+    return ServerLimits(
+        max_connections=grpc.connections_max,
+        max_concurrent_streams=grpc.streams_per_connection_max,
+        max_receive_message_bytes=grpc.message_bytes_max,
+        max_send_message_bytes=grpc.message_bytes_max,
+        keepalive_time_s=grpc.keepalive_after_s,
+        keepalive_timeout_s=grpc.keepalive_timeout_s,
+        connection_age_s=grpc.connection_age_s_max,
+    )

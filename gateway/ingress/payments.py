@@ -1,0 +1,212 @@
+"""PaymentService: one short method per RPC. Translate, ask the journey or the store, translate."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Final, Protocol
+
+from causeway.v1 import payment_service_pb2 as service
+from causeway.v1.payment_service_pb2_grpc import PaymentServiceServicer
+from gateway import limits
+from gateway.core import happenings
+from gateway.core.errors import Ambiguous, BankUnknown, InvalidInstruction, KeyReused, NotFound, Overloaded, Violation
+from gateway.core.facts import Fact
+from gateway.core.payment import Payment, Principal
+from gateway.core.ports import Admitted, Step
+from gateway.core.states import State
+from gateway.house import House
+from gateway.ingress import requests, translate
+from gateway.ingress.errors import (
+    InvalidRequest,
+    TooLateToCancel,
+    answered,
+    as_proto,
+    as_rpc_error,
+    going_down,
+)
+from gateway.ingress.principals import Principals
+from gateway.ingress.trace import parent_of
+from gateway.journey import Refusal, accept
+from gateway.rpc.server import Batch
+from gateway.telemetry import names
+
+ACCEPT_MAX: Final = 256
+"""Instructions of one stream handled at once: about 10 ms of work without a pause for others, and one commit."""
+LINKS_MAX: Final = 32
+"""Traces that one page handed to a watcher is linked to at most."""
+HISTORY_MAX: Final = 1_000  # facts of one payment shown at once; a payment with more is watched or audited instead
+
+
+class Call(Protocol):
+    """What we need to know of a call; gateway.rpc's Context has it."""
+
+    @property
+    def peer_certificate(self) -> bytes | None: ...
+    def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]]: ...
+
+
+class Incoming(Protocol):
+    """The requests of a streaming call."""
+
+    async def batch(self) -> list[service.SubmitPaymentsRequest]:
+        """All that have arrived, at least one; empty at the end."""
+        ...
+
+
+class Watch(Protocol):
+    """How facts are watched. The events room has it; it reaches us by daemon.py, since rooms do not import each
+    other."""
+
+    def __call__(
+        self, tenant: str, after: int, *, payment_ids: frozenset[bytes], states: frozenset[State], bank: str
+    ) -> AsyncGenerator[tuple[Sequence[Fact], int], None]:
+        """Pages until the house goes down: the facts above `after` that fit, in order, and the sequence up to which
+        all were looked at. A page without facts is a heartbeat. Raises Overloaded where too many watch."""
+        ...
+
+
+class PaymentService(PaymentServiceServicer):
+    def __init__(self, house: House, principals: Principals, watch: Watch) -> None:
+        self._house = house
+        self._store = house.store
+        self._principals = principals
+        self._watch = watch
+
+    async def SubmitPayment(  # noqa: N802 (the API's name, as below)
+        self, request: service.SubmitPaymentRequest, context: Call
+    ) -> service.SubmitPaymentResponse:
+        with answered():
+            caller = self._principals.of(context.peer_certificate)
+            drafts = [translate.draft(request.instruction)]
+            answer = (await accept(self._house, caller, drafts, parent_of(context.invocation_metadata())))[0]
+            if isinstance(answer, Admitted):
+                return translate.submitted(answer)
+            raise answer
+
+    async def SubmitPayments(  # noqa: N802
+        self, incoming: Incoming, context: Call
+    ) -> AsyncIterator[Batch[service.SubmitPaymentsResponse]]:
+        with answered():
+            caller = self._principals.of(context.peer_certificate)
+            parent = parent_of(context.invocation_metadata())
+            while arrived := await incoming.batch():
+                for start in range(0, len(arrived), ACCEPT_MAX):
+                    yield Batch(await self._submit(caller, arrived[start : start + ACCEPT_MAX], parent))
+
+    async def GetPayment(  # noqa: N802
+        self, request: service.GetPaymentRequest, context: Call
+    ) -> service.GetPaymentResponse:
+        with answered():
+            caller = self._principals.of(context.peer_certificate)
+            payment = await self._named(request, caller)
+            facts = await self._store.facts_of(payment.id, HISTORY_MAX) if request.include_history else ()
+            history = [translate.fact(fact) for fact in facts]
+            return service.GetPaymentResponse(payment=translate.payment(payment), history=history)
+
+    async def ListPayments(  # noqa: N802
+        self, request: service.ListPaymentsRequest, context: Call
+    ) -> service.ListPaymentsResponse:
+        with answered():
+            asked = requests.PageAsked(request, self._principals.of(context.peer_certificate).tenant)
+            payments, after = await self._store.page(asked.which, after=asked.after, limit=asked.size)
+            return service.ListPaymentsResponse(
+                payments=[translate.payment(payment) for payment in payments], next_page_token=asked.next_token(after)
+            )
+
+    async def CancelPayment(  # noqa: N802
+        self, request: service.CancelPaymentRequest, context: Call
+    ) -> service.CancelPaymentResponse:
+        with answered():
+            caller = self._principals.of(context.peer_certificate)
+            payment = await self._of_tenant(requests.payment_id(request.id), caller)
+            step = Step(payment_id=payment.id, happening=happenings.cancelled(caller.name))
+            stepped = (await self._store.take([step]))[0]
+            payment = stepped.payment or payment
+            # Asked again after a lost answer, a cancelled payment is what the caller wanted.
+            if stepped.taken or payment.state is State.CANCELLED:
+                return service.CancelPaymentResponse(payment=translate.payment(payment))
+            raise TooLateToCancel(payment.state)
+
+    async def WatchPayments(  # noqa: N802
+        self, request: service.WatchPaymentsRequest, context: Call
+    ) -> AsyncIterator[Batch[service.WatchPaymentsResponse]]:
+        with answered():
+            tenant = self._principals.of(context.peer_certificate).tenant
+            asked = requests.WatchAsked(request, await self._store.last_sequence())
+            watch = self._watch(
+                tenant, asked.after, payment_ids=asked.payment_ids, states=asked.states, bank=asked.bank
+            )
+            async with aclosing(watch) as pages:
+                async for facts, looked_at in pages:
+                    yield Batch(self._told(facts, looked_at))
+            raise going_down()
+
+    async def _submit(
+        self, caller: Principal, arrived: Sequence[service.SubmitPaymentsRequest], parent: str
+    ) -> list[service.SubmitPaymentsResponse]:
+        """One answer per instruction, in order. Only StoreFailed ends the stream: then nobody knows, and an answer
+        would be a guess."""
+        drafts = [translate.draft(request.instruction) for request in arrived]
+        try:
+            answers: Sequence[Admitted | Refusal | Overloaded] = await accept(self._house, caller, drafts, parent)
+        except Overloaded as error:
+            answers = [error] * len(drafts)
+        return [
+            _answer(request.instruction.idempotency_key, answer)
+            for request, answer in zip(arrived, answers, strict=True)
+        ]
+
+    def _told(self, facts: Sequence[Fact], looked_at: int) -> list[service.WatchPaymentsResponse]:
+        """Each fact with the position after it, and a heartbeat where the page goes further than its last fact."""
+        if not facts:
+            return [service.WatchPaymentsResponse(position=requests.position(looked_at))]
+        traces = list(dict.fromkeys(fact.traceparent for fact in facts if fact.traceparent))
+        alone = traces[0] if len(traces) == 1 else ""
+        links = () if alone else traces[:LINKS_MAX]
+        with self._house.trail.span(names.WATCH, parent=alone, links=links, batch=len(facts)):
+            answers = [
+                service.WatchPaymentsResponse(fact=translate.fact(fact), position=requests.position(fact.sequence))
+                for fact in facts
+            ]
+        if facts[-1].sequence < looked_at:
+            answers.append(service.WatchPaymentsResponse(position=requests.position(looked_at)))
+        return answers
+
+    async def _named(self, request: service.GetPaymentRequest, caller: Principal) -> Payment:
+        """The payment a request names. Raises InvalidRequest, NotFound, Ambiguous."""
+        match request.WhichOneof("name"):
+            case "id":
+                return await self._of_tenant(requests.payment_id(request.id), caller)
+            case "idempotency_key":
+                payment = await self._store.by_key(caller.tenant, request.idempotency_key)
+                if payment is None:
+                    raise NotFound
+                return payment
+            case "end_to_end_id":
+                return await self._only(caller, request.end_to_end_id.strip())
+            case _:
+                raise InvalidRequest(
+                    Violation("name", "NAME_REQUIRED", "required: one of id, idempotency_key, end_to_end_id")
+                )
+
+    async def _of_tenant(self, payment_id: bytes, caller: Principal) -> Payment:
+        """Another tenant's payment is not found: that it exists is nobody else's business."""
+        payment = await self._store.get(payment_id)
+        if payment is None or payment.tenant != caller.tenant:
+            raise NotFound
+        return payment
+
+    async def _only(self, caller: Principal, end_to_end_id: str) -> Payment:
+        found = await self._store.by_end_to_end_id(caller.tenant, end_to_end_id, limits.KEY_LOOKUP_MAX)
+        if not found:
+            raise NotFound
+        if len(found) > 1:
+            raise Ambiguous("Several payments carry this end_to_end_id; ListPayments with it shows them all.")
+        return found[0]
+
+
+def _answer(
+    key: str, answer: Admitted | InvalidInstruction | BankUnknown | KeyReused | Overloaded
+) -> service.SubmitPaymentsResponse:
+    if isinstance(answer, Admitted):
+        return translate.submitted_in_stream(answer)
+    return service.SubmitPaymentsResponse(idempotency_key=key, error=as_proto(as_rpc_error(answer)))

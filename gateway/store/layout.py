@@ -1,0 +1,210 @@
+"""The LMDB map on one screen: every mapping, its key bytes, its value, who writes it and who reads it.
+
+Numbers in keys are big-endian, so that LMDB's byte order is the order of time and of sequence. Every text carries
+its length in one byte: no tenant, bank or key can be spelled so that it falls into another's range. Texts are kept as
+they are, because clients count upwards: their keys then fall on pages that are being written anyway. A long one is
+hashed, so that all keys stay below LMDB's 511 bytes.
+
+mapping          key                                   value                     written by           read by
+key2payment      tenant, idempotency key               fingerprint, id           admit                admit, by_key
+payment2record   id                                    sealed Payment            admit, take          everybody
+end2payment      tenant, EndToEndId, id                –                         admit                by_end_to_end_id
+tenant2payment   tenant, id                            –                         admit                page
+wire2payment     bank, wire reference                  id                        take (MARKED)        take, by_wire
+due2payment      bank, class, moment, id  (the outbox) –                         while QUEUED         due, next_due_ns
+inquiry2payment  bank, class, moment, id               –                         while planned        inquiries_due
+state2payment    state, id                             –                         admit, take          in_state, page
+count            bank, state                           payments in it            admit, take          counts
+seq2fact         sequence                              chain hash, sealed Fact   admit, take          facts
+payment2seq      id, version                           sequence                  admit, take          facts_of
+evidence         SHA-256 of the body                   sealed Evidence           take                 evidence
+meta             "format" | "head" | "cursor" bank     see records               open, writer         open, writer
+
+`standing` and `moving` say which index entries a payment has; the writer stores the difference between before and
+after, and the verifier holds the same two functions against what is there. key2payment and wire2payment are never
+deleted: an idempotency key lives as long as its payment (law 2), and a bank's late word must always find the payment
+it means.
+"""
+
+import hashlib
+from typing import Final
+
+from gateway.core.payment import Payment
+from gateway.core.states import State
+
+FORMAT: Final = 1
+"""Version of this map and of the records in it. A newer one is refused at the door."""
+
+KEY2PAYMENT: Final = "key2payment"
+PAYMENT2RECORD: Final = "payment2record"
+END2PAYMENT: Final = "end2payment"
+TENANT2PAYMENT: Final = "tenant2payment"
+WIRE2PAYMENT: Final = "wire2payment"
+DUE2PAYMENT: Final = "due2payment"
+INQUIRY2PAYMENT: Final = "inquiry2payment"
+STATE2PAYMENT: Final = "state2payment"
+COUNT: Final = "count"
+SEQ2FACT: Final = "seq2fact"
+PAYMENT2SEQ: Final = "payment2seq"
+EVIDENCE: Final = "evidence"
+META: Final = "meta"
+
+MAPPINGS: Final = (
+    KEY2PAYMENT,
+    PAYMENT2RECORD,
+    END2PAYMENT,
+    TENANT2PAYMENT,
+    WIRE2PAYMENT,
+    DUE2PAYMENT,
+    INQUIRY2PAYMENT,
+    STATE2PAYMENT,
+    COUNT,
+    SEQ2FACT,
+    PAYMENT2SEQ,
+    EVIDENCE,
+    META,
+)
+
+META_FORMAT: Final = b"format"
+META_HEAD: Final = b"head"
+
+ID_BYTES: Final = 16
+KEY_BYTES_MAX: Final = 511  # LMDB's own, as it is compiled
+PREFIX_TEXT_BYTES_MAX: Final = 255  # one length byte
+TEXT_BYTES_MAX: Final = 200  # an idempotency key of 128 characters is rarely longer, an EndToEndId never
+_HASHED: Final = b"\xff"
+"""In place of a length, above TEXT_BYTES_MAX: the hash of a text follows."""
+
+assert 1 + PREFIX_TEXT_BYTES_MAX + 1 + TEXT_BYTES_MAX + ID_BYTES < KEY_BYTES_MAX
+assert _HASHED[0] > TEXT_BYTES_MAX
+
+NOW: Final = 0
+"""Class of an outbox entry that may be sent whatever the clock says; its moment only gives its turn."""
+LATER: Final = 1
+"""Class of an outbox entry that waits for its moment (back-off)."""
+
+DOUBT: Final = 0
+"""Class of an inquiry about a payment in doubt: asked before every other, or follow-ups would starve it."""
+FOLLOW_UP: Final = 1
+"""Class of an inquiry about an accepted payment."""
+
+STATE_CODES: Final[dict[State, int]] = {
+    State.RECEIVED: 1,
+    State.HELD: 2,
+    State.QUEUED: 3,
+    State.SENDING: 4,
+    State.IN_DOUBT: 5,
+    State.ACCEPTED: 6,
+    State.SETTLED: 7,
+    State.REFUSED: 8,
+    State.REJECTED: 9,
+    State.CANCELLED: 10,
+    State.EXPIRED: 11,
+    State.RETURNED: 12,
+}
+"""Stored: a code is never given to another state."""
+
+assert set(STATE_CODES) == set(State)
+assert len(set(STATE_CODES.values())) == len(STATE_CODES)
+
+Entry = tuple[str, bytes]
+"""(mapping, key)."""
+
+
+def number(value: int) -> bytes:
+    """A sequence or a moment in Unix nanoseconds, as 8 bytes in the order of its value."""
+    return value.to_bytes(8, "big")
+
+
+def prefix(text: str) -> bytes:
+    """A tenant or bank before other parts. ValueError when it is longer than PREFIX_TEXT_BYTES_MAX."""
+    raw = text.encode()
+    if len(raw) > PREFIX_TEXT_BYTES_MAX:
+        raise ValueError(f"a tenant or bank name has at most {PREFIX_TEXT_BYTES_MAX} bytes")
+    return bytes((len(raw),)) + raw
+
+
+def text(value: str) -> bytes:
+    """A client's or a bank's text of any length, in at most TEXT_BYTES_MAX + 1 bytes."""
+    raw = value.encode()
+    if len(raw) <= TEXT_BYTES_MAX:
+        return bytes((len(raw),)) + raw
+    return _HASHED + hashlib.blake2b(raw, digest_size=32).digest()
+
+
+def key_key(tenant: str, idempotency_key: str) -> bytes:
+    return prefix(tenant) + text(idempotency_key)
+
+
+def end_prefix(tenant: str, end_to_end_id: str) -> bytes:
+    return prefix(tenant) + text(end_to_end_id)
+
+
+def wire_key(bank: str, wire_reference: str) -> bytes:
+    return prefix(bank) + text(wire_reference)
+
+
+def state_prefix(state: State) -> bytes:
+    return bytes((STATE_CODES[state],))
+
+
+def due_prefix(bank: str, when: int) -> bytes:
+    """`when` is NOW or LATER."""
+    return prefix(bank) + bytes((when,))
+
+
+def due_key(payment: Payment) -> bytes:
+    """A payment without back-off is due at once and takes its turn by its age; one with back-off at its moment."""
+    when, moment = (LATER, payment.send_after_ns) if payment.send_after_ns else (NOW, payment.received_at_ns)
+    return due_prefix(payment.instruction.bank, when) + number(moment) + payment.id
+
+
+def inquiry_prefix(bank: str, why: int) -> bytes:
+    """`why` is DOUBT or FOLLOW_UP."""
+    return prefix(bank) + bytes((why,))
+
+
+def inquiry_key(payment: Payment) -> bytes:
+    why = DOUBT if payment.state is State.IN_DOUBT else FOLLOW_UP
+    return inquiry_prefix(payment.instruction.bank, why) + number(payment.inquire_at_ns) + payment.id
+
+
+def count_key(bank: str, state: State) -> bytes:
+    return prefix(bank) + state_prefix(state)
+
+
+def payment_seq_key(payment_id: bytes, version: int) -> bytes:
+    return payment_id + version.to_bytes(4, "big")
+
+
+def bank_and_state(key: bytes) -> tuple[str, int]:
+    """Back from a count_key: the bank's name and the state's code."""
+    return key[1 : 1 + key[0]].decode(), key[-1]
+
+
+def cursor_key(bank: str) -> bytes:
+    return b"cursor" + prefix(bank)
+
+
+def moment_of(key: bytes) -> int:
+    """The moment in a key of due2payment or inquiry2payment: the 8 bytes before the id."""
+    return int.from_bytes(key[-ID_BYTES - 8 : -ID_BYTES], "big")
+
+
+def standing(payment: Payment) -> tuple[Entry, ...]:
+    """The index entries a payment has from its admission on, whatever becomes of it."""
+    instruction = payment.instruction
+    return (
+        (END2PAYMENT, end_prefix(payment.tenant, instruction.end_to_end_id) + payment.id),
+        (TENANT2PAYMENT, prefix(payment.tenant) + payment.id),
+    )
+
+
+def moving(payment: Payment) -> tuple[Entry, ...]:
+    """The index entries that follow a payment's state."""
+    state = (STATE2PAYMENT, state_prefix(payment.state) + payment.id)
+    if payment.state is State.QUEUED:
+        return (state, (DUE2PAYMENT, due_key(payment)))
+    if payment.inquire_at_ns and payment.state in (State.IN_DOUBT, State.ACCEPTED):
+        return (state, (INQUIRY2PAYMENT, inquiry_key(payment)))
+    return (state,)

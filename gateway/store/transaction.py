@@ -1,0 +1,196 @@
+"""One write transaction while it is filled: what an admission and a step change, decided and written together.
+
+The caller begins, fills, calls `finish` and commits, or aborts: nothing here outlives an abort, so the same writes
+can be filled again into another transaction. Steps of one batch see each other's payments through `_now`; records
+and moving indexes are written once per payment, in `finish`, as the difference to what was stored before.
+"""
+
+import hashlib
+from collections import Counter
+from dataclasses import replace
+
+from gateway.core import happenings
+from gateway.core.facts import Fact, chained
+from gateway.core.happenings import Happening
+from gateway.core.life import after, fact
+from gateway.core.outcome import concluded
+from gateway.core.payment import Payment
+from gateway.core.ports import Admission, Admitted, Step, Stepped
+from gateway.core.states import IllegalStep, Kind, State
+from gateway.store import layout, records
+from gateway.store.environment import Maps, Transaction
+from gateway.store.records import CorruptRecord
+
+_RECEIVED = happenings.received()
+
+
+class Batch:
+    """The writes of one transaction. `facts`: what it makes durable, in order. `corrupt`: what it could not read."""
+
+    def __init__(self, maps: Maps, txn: Transaction) -> None:
+        self.facts: list[Fact] = []
+        self.corrupt: list[CorruptRecord] = []
+        self._db = maps.db
+        self._txn = txn
+        stored = txn.get(layout.META_HEAD, db=maps.db[layout.META])
+        if stored is None:
+            raise CorruptRecord(layout.META, layout.META_HEAD, "missing")
+        self._sequence, self._hash = records.unseal_head(layout.META, layout.META_HEAD, stored)
+        self._was: dict[bytes, Payment | None] = {}
+        self._now: dict[bytes, Payment] = {}
+        self._counts: Counter[tuple[str, State]] = Counter()
+
+    def admit(self, admission: Admission, now_ns: int) -> Admitted:
+        """Law 2: the look-up and the payment are one transaction.
+
+        Raises CorruptRecord where the key's payment cannot be read, ValueError where the id is taken (or, from
+        `finish`, where the record is too large), IllegalStep; the transaction must then be aborted.
+        """
+        payment = admission.payment
+        key = layout.key_key(payment.tenant, payment.instruction.idempotency_key)
+        keys = self._db[layout.KEY2PAYMENT]
+        if not self._txn.put(key, payment.fingerprint + payment.id, overwrite=False, db=keys):
+            return self._known(key, payment.fingerprint)
+        if payment.id in self._now or self._stored(payment.id) is not None:
+            raise ValueError("a payment id is given to two instructions")
+        self._was[payment.id] = None
+        self._log(payment, payment.state, _RECEIVED)
+        for happening in admission.then:
+            payment = self._step(payment, happening, now_ns)
+        self._now[payment.id] = payment
+        return Admitted(payment)
+
+    def take(self, step: Step, now_ns: int) -> Stepped:
+        """A step that the table refuses, that says nothing new or that comes too late changes nothing."""
+        payment_id = step.payment_id or self._by_wire(*step.wire)
+        try:
+            payment = self.payment(payment_id) if payment_id else None
+        except CorruptRecord as error:
+            self.corrupt.append(error)
+            return Stepped(None, taken=False)
+        if payment is None:
+            return Stepped(None, taken=False)
+        if step.expected_version and step.expected_version != payment.version:
+            return Stepped(payment, taken=False)
+        happening = step.happening
+        if happening is None:
+            assert step.outcome is not None, "a step without a happening or an outcome"
+            happening = concluded(payment, step.outcome, now_ns, inquire_at_ns=step.inquire_at_ns)
+        if happening is None or not self._has_reference(payment, happening):
+            return Stepped(payment, taken=False)
+        try:
+            moved = self._step(payment, happening, now_ns)
+        except IllegalStep:
+            return Stepped(payment, taken=False)
+        self._now[moved.id] = moved
+        return Stepped(moved, taken=True)
+
+    def set_cursor(self, bank: str, cursor: str) -> None:
+        key = layout.cursor_key(bank)
+        self._txn.put(key, records.seal(key, cursor.encode()), db=self._db[layout.META])
+
+    def payment(self, payment_id: bytes) -> Payment | None:
+        """The payment as this batch leaves it so far. Raises CorruptRecord."""
+        known = self._now.get(payment_id)
+        if known is not None:
+            return known
+        stored = self._stored(payment_id) if len(payment_id) == layout.ID_BYTES else None
+        if stored is None:
+            return None
+        payment = records.unseal_payment(layout.PAYMENT2RECORD, payment_id, stored)
+        self._was[payment_id] = self._now[payment_id] = payment
+        return payment
+
+    def finish(self) -> None:
+        """Writes what the steps have led to. To be called once, last."""
+        for payment_id, payment in self._now.items():
+            was = self._was[payment_id]
+            if payment is not was:
+                self._write(was, payment)
+        self._write_counts()
+        if self.facts:
+            head = records.seal_head(layout.META_HEAD, self._sequence, self._hash)
+            self._txn.put(layout.META_HEAD, head, db=self._db[layout.META])
+
+    def _stored(self, payment_id: bytes) -> bytes | None:
+        return self._txn.get(payment_id, db=self._db[layout.PAYMENT2RECORD])
+
+    def _known(self, key: bytes, fingerprint: bytes) -> Admitted:
+        owner = self._txn.get(key, db=self._db[layout.KEY2PAYMENT]) or b""
+        of_first, payment_id = owner[: -layout.ID_BYTES], owner[-layout.ID_BYTES :]
+        payment = self.payment(payment_id)
+        if payment is None:
+            raise CorruptRecord(layout.KEY2PAYMENT, key, "names a payment that is not there")
+        same = of_first == fingerprint
+        return Admitted(payment, replay=same, key_reused=not same)
+
+    def _by_wire(self, bank: str, wire_reference: str) -> bytes:
+        return self._txn.get(layout.wire_key(bank, wire_reference), db=self._db[layout.WIRE2PAYMENT]) or b""
+
+    def _has_reference(self, payment: Payment, happening: Happening) -> bool:
+        """Whether the attempt that begins may have its wire reference: never one that another payment has."""
+        if happening.kind is not Kind.MARKED or happening.attempt is None:
+            return True
+        owner = self._by_wire(happening.attempt.bank, happening.attempt.wire_reference)
+        return owner in (b"", payment.id)
+
+    def _step(self, payment: Payment, happening: Happening, now_ns: int) -> Payment:
+        moved = after(payment, happening, now_ns)
+        if happening.evidence:
+            happening = self._kept(happening)
+        if happening.attempt is not None and happening.kind is Kind.MARKED:
+            key = layout.wire_key(happening.attempt.bank, happening.attempt.wire_reference)
+            self._txn.put(key, payment.id, db=self._db[layout.WIRE2PAYMENT])
+        self._log(moved, payment.state, happening)
+        return moved
+
+    def _kept(self, happening: Happening) -> Happening:
+        return replace(happening, evidence=self.keep(happening.evidence))
+
+    def keep(self, evidence: bytes) -> bytes:
+        """Stores a bank's bytes under their SHA-256, once for all that rests on them, and returns them as kept: cut
+        to the bound."""
+        body = records.bounded_evidence(evidence)
+        key = hashlib.sha256(body).digest()
+        sealed = records.seal_evidence(key, body, len(evidence))
+        self._txn.put(key, sealed, overwrite=False, db=self._db[layout.EVIDENCE])
+        return body
+
+    def _log(self, payment: Payment, before: State, happening: Happening) -> None:
+        self._sequence += 1
+        entry = fact(payment, before, happening, self._sequence)
+        body = records.fact_body(entry)
+        self._hash = chained(self._hash, body)
+        key = layout.number(self._sequence)
+        # Sequences only grow, so the log is written at its end: half the price of a search from the root.
+        self._txn.put(key, records.seal_fact(key, self._hash, body), append=True, db=self._db[layout.SEQ2FACT])
+        self._txn.put(layout.payment_seq_key(payment.id, payment.version), key, db=self._db[layout.PAYMENT2SEQ])
+        self.facts.append(entry)
+
+    def _write(self, was: Payment | None, payment: Payment) -> None:
+        put, db = self._txn.put, self._db
+        sealed = records.seal_payment(payment)
+        if was is None and len(sealed) > records.NEW_RECORD_BYTES_MAX:
+            raise ValueError(f"a record of {len(sealed)} bytes, new ones have at most {records.NEW_RECORD_BYTES_MAX}")
+        put(payment.id, sealed, db=db[layout.PAYMENT2RECORD])
+        entries = layout.moving(payment)
+        self._counts[payment.instruction.bank, payment.state] += 1
+        if was is None:
+            entries += layout.standing(payment)
+        else:
+            gone = layout.moving(was)
+            for mapping, key in gone:
+                if (mapping, key) not in entries:
+                    self._txn.delete(key, db=db[mapping])
+            entries = tuple([entry for entry in entries if entry not in gone])
+            self._counts[was.instruction.bank, was.state] -= 1
+        for mapping, key in entries:
+            put(key, b"", db=db[mapping])
+
+    def _write_counts(self) -> None:
+        counts = self._db[layout.COUNT]
+        for (bank, state), change in self._counts.items():
+            if change:
+                key = layout.count_key(bank, state)
+                total = int.from_bytes(self._txn.get(key, db=counts) or b"", "big") + change
+                self._txn.put(key, layout.number(total), db=counts)

@@ -1,0 +1,329 @@
+"""The writer: one thread that commits what many callers hand it, many writes in one commit.
+
+Why a thread, and why only one: a commit waits for two flushes of the device, however much is in it. While the
+thread waits there (LMDB lets the interpreter go on), the event loop collects the next batch; so the commits group
+themselves, and the more load there is the cheaper each write becomes. Everything between the loop and the thread
+passes through one queue in and one `run_sync_soon` per commit out; no other state is shared but what is said below.
+
+What can go wrong, and what we then know:
+
+* The transaction cannot be filled (our own defect, a corrupt record): it is aborted, nothing of it is written. The
+  jobs are run again one by one, so that only the one at fault fails.
+* The map or the disk is full: aborted, nothing written. The map grows, with no transaction open, and the batch runs
+  again. If it cannot grow, admissions are told Overloaded and outcomes are tried without them: what a bank has said
+  must be written down while anything can be.
+* The commit fails in any other way, or LMDB itself does: nobody can know whether the batch is durable. LMDB would
+  happily go on over pages the device has lost, so we do not: the store is latched, the callers are told StoreFailed
+  ("unknown", never "rejected"), every later write is refused, and the daemon ends (section 7).
+
+A caller that is cancelled only stops waiting: its write goes on, because an instruction that may already be in a
+commit cannot be taken back by hanging up.
+"""
+
+import errno
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import lmdb
+import trio
+
+from gateway import limits
+from gateway.core.errors import Overloaded, StoreFailed
+from gateway.core.facts import Fact
+from gateway.core.ports import CommitListener
+from gateway.store.environment import Maps
+from gateway.store.records import CorruptRecord
+from gateway.store.transaction import Batch
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_QUEUE_S: Final = 0.1  # the time a full queue takes to be written
+RETRY_AFTER_FULL_S: Final = 10.0  # somebody has to make room
+HOUSEKEEPING_S: Final = 60.0  # how often readers of dead processes are cleared from LMDB's table
+ADMISSIONS_QUEUE_SHARE: Final = 0.75  # of the queue: a flood of instructions must not keep a bank's word out
+SHED_SHARE: Final = 0.9  # of the largest map: above it only outcomes are written, the rest is their reserve
+GROWTH_FACTOR: Final = 2
+GROWTH_BYTES_MIN: Final = 1 << 20
+GROWTHS_MAX: Final = 48  # doublings of a batch's map before we give up: more than fit into 64 bits of address
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One caller's writes of one commit."""
+
+    fill: Callable[[Batch], Any]
+    """Writes into the transaction and returns the caller's result. Runs again after an abort."""
+    weight: int
+    """Writes in it, at most limits.COMMIT_PAYMENTS_MAX."""
+    sheddable: bool
+    """Whether it may be refused when the store is full (admissions)."""
+    done: trio.Event = field(default_factory=trio.Event)
+    result: Any = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How full the store is, and how well commits group."""
+
+    used_bytes: int
+    map_bytes: int
+    map_bytes_max: int
+    waiting: int
+    """Writes handed over and not yet answered, at most limits.WRITER_QUEUE_MAX."""
+    commits: int
+    writes: int
+
+
+CommitTimed = Callable[[int, float], None]
+"""Told of each commit on the event loop: its writes, and the seconds that its two flushes took."""
+
+
+class _Unknown(Exception):
+    """The commit did not return: its batch is in the store, or is not."""
+
+
+class Writer:
+    """Owned by LmdbStore. `submit` and the listeners run on the event loop, everything with `_t_` in its name on the
+    writer's thread."""
+
+    def __init__(
+        self, maps: Maps, map_bytes_max: int, map_lock: threading.Lock, noted: Callable[[CorruptRecord], None]
+    ) -> None:
+        self.failed = trio.Event()
+        self.listeners: list[CommitListener] = []
+        self.timed: CommitTimed | None = None
+        self._maps = maps
+        self._map_bytes_max = map_bytes_max
+        self._map_lock = map_lock
+        """Held by whoever reads, and by the writer while the map moves: moving it ends all open reads."""
+        self._noted = noted
+        self._queue: deque[Job] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._latched: BaseException | None = None
+        self._waiting = 0
+        self._commits = self._writes = 0
+        self._last_commit: tuple[int, float] | None = None
+        self._used_bytes = self._map_bytes = 0
+        self._page_bytes = maps.env.stat()["psize"]
+        self._token = trio.lowlevel.current_trio_token()
+        self._thread = threading.Thread(target=self._t_run, name="causeway-writer", daemon=True)
+        self._t_measure()
+
+    # ------------------------------------------------------------ on the event loop
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def submit(self, jobs: Sequence[Job]) -> None:
+        """Returns when every job's commit is durable. Raises StoreFailed, Overloaded before any work, or the first
+        error of a job. Being cancelled here takes nothing back."""
+        self._admissible(jobs)
+        with self._wake:
+            self._queue.extend(jobs)
+            self._wake.notify()
+        self._waiting += sum(job.weight for job in jobs)
+        for job in jobs:
+            await job.done.wait()
+        for job in jobs:
+            if job.error is not None:
+                raise job.error
+
+    def _admissible(self, jobs: Sequence[Job]) -> None:
+        if self._latched is not None or self._closing:
+            raise self._store_failed()
+        sheddable = any(job.sheddable for job in jobs)
+        room = limits.WRITER_QUEUE_MAX * (ADMISSIONS_QUEUE_SHARE if sheddable else 1.0)
+        if self._waiting + sum(job.weight for job in jobs) > room:
+            raise Overloaded("store queue", RETRY_AFTER_QUEUE_S)
+        if sheddable and self._used_bytes > SHED_SHARE * self._map_bytes_max:
+            raise Overloaded("store", RETRY_AFTER_FULL_S)
+
+    def _store_failed(self) -> StoreFailed:
+        error = StoreFailed("the store is closed" if self._latched is None else f"the store failed: {self._latched}")
+        error.__cause__ = self._latched
+        return error
+
+    def _deliver(self, jobs: Sequence[Job], facts: Sequence[Fact], timing: tuple[int, float] | None) -> None:
+        """Wakes the callers of one commit and tells the listeners its facts. Commits arrive in their order."""
+        for job in jobs:
+            self._waiting -= job.weight
+            job.done.set()
+        if self._latched is not None:
+            self.failed.set()
+        if timing is not None and self.timed is not None:
+            self.timed(*timing)
+        if not facts:
+            return
+        for told in self.listeners:
+            try:
+                told(facts)
+            except Exception:
+                # The facts are durable and their callers woken: a listener's defect must not undo either, and an
+                # exception here would end the whole event loop.
+                logger.exception("a commit listener failed")
+
+    def usage(self) -> Usage:
+        return Usage(self._used_bytes, self._map_bytes, self._map_bytes_max, self._waiting, self._commits, self._writes)
+
+    async def close(self) -> None:
+        """Commits what is queued, then ends the thread. Shielded: a write handed over is written."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(self._thread.join)
+
+    # ------------------------------------------------------------ on the writer's thread
+
+    def _t_run(self) -> None:
+        tidied_at = 0.0
+        while True:
+            try:
+                if time.monotonic() - tidied_at >= HOUSEKEEPING_S:
+                    self._maps.env.reader_check()
+                    tidied_at = time.monotonic()
+                jobs = self._t_next()
+                if jobs is None:
+                    return
+                if jobs:
+                    self._t_write(jobs)
+            except Exception as error:
+                # A defect of the writer itself: it must not die in silence with callers waiting for it.
+                self._t_latch(error, [])
+
+    def _t_next(self) -> list[Job] | None:
+        """The jobs of the next commit; none when there is only housekeeping to do; None at the end."""
+        with self._wake:
+            if not self._queue and not self._closing:
+                self._wake.wait(HOUSEKEEPING_S)
+            if not self._queue:
+                return None if self._closing else []
+            jobs, weight = [], 0
+            while self._queue and weight + self._queue[0].weight <= limits.COMMIT_PAYMENTS_MAX:
+                jobs.append(self._queue.popleft())
+                weight += jobs[-1].weight
+        return jobs
+
+    def _t_write(self, jobs: list[Job]) -> None:
+        if self._latched is not None:
+            self._t_latch(self._latched, jobs)
+            return
+        try:
+            facts = self._t_commit_growing(jobs)
+        except (lmdb.Error, _Unknown) as error:
+            self._t_latch(error, jobs)
+        except Exception as error:
+            if len(jobs) > 1:
+                for job in jobs:
+                    self._t_write([job])
+                return
+            jobs[0].error = error
+            self._t_hand_over(jobs, ())
+        else:
+            self._t_hand_over(jobs, facts)
+
+    def _t_commit_growing(self, jobs: list[Job]) -> Sequence[Fact]:
+        """Commits, in a larger map if it must be. Raises what `_t_commit` raises but "full"."""
+        for _ in range(GROWTHS_MAX):
+            try:
+                return self._t_commit(jobs)
+            except lmdb.Error as error:
+                if not _is_full(error):
+                    raise
+                if not self._t_grow(error):
+                    break
+        return self._t_commit_without_admissions(jobs)
+
+    def _t_commit_without_admissions(self, jobs: list[Job]) -> Sequence[Fact]:
+        rest = [job for job in jobs if not job.sheddable]
+        for job in jobs:
+            job.error = Overloaded("store", RETRY_AFTER_FULL_S)
+        if not rest:
+            return ()
+        logger.error("the store is full: only outcomes are written")
+        try:
+            return self._t_commit(rest)
+        except lmdb.Error as error:
+            if not _is_full(error):
+                raise
+            return ()  # every job has its Overloaded: nothing was written, all of it may be tried again
+
+    def _t_commit(self, jobs: list[Job]) -> Sequence[Fact]:
+        """One transaction. After an exception nothing of it is in the store, but for _Unknown."""
+        txn = self._maps.env.begin(write=True)
+        try:
+            batch = Batch(self._maps, txn)
+            for job in jobs:
+                job.result = job.fill(batch)
+            batch.finish()
+        except BaseException:
+            txn.abort()
+            raise
+        began_s = time.monotonic()
+        try:
+            txn.commit()
+        except Exception as error:
+            if isinstance(error, lmdb.Error) and _is_full(error):
+                raise
+            raise _Unknown(f"commit: {error}") from error
+        for job in jobs:
+            job.error = None  # of an earlier, aborted run
+        self._commits += 1
+        writes = sum(job.weight for job in jobs)
+        self._writes += writes
+        self._last_commit = (writes, time.monotonic() - began_s)
+        self._t_measure()
+        for corrupt in batch.corrupt:
+            self._noted(corrupt)
+        return batch.facts
+
+    def _t_grow(self, error: lmdb.Error) -> bool:
+        """Whether the map is larger now. A full disk is not helped by a larger map."""
+        if not isinstance(error, lmdb.MapFullError) or self._map_bytes >= self._map_bytes_max:
+            return False
+        wanted = max(self._map_bytes * GROWTH_FACTOR, self._map_bytes + GROWTH_BYTES_MIN)
+        size = min(wanted, self._map_bytes_max) // self._page_bytes * self._page_bytes
+        if size <= self._map_bytes:
+            return False
+        with self._map_lock:
+            self._maps.env.set_mapsize(size)
+        self._t_measure()
+        logger.info("the store's map has grown", extra={"map_bytes": size})
+        return True
+
+    def _t_measure(self) -> None:
+        info = self._maps.env.info()
+        self._map_bytes = info["map_size"]
+        self._used_bytes = (info["last_pgno"] + 1) * self._page_bytes
+
+    def _t_latch(self, error: BaseException, jobs: list[Job]) -> None:
+        """Nothing is written from here on; these callers and all that wait are told so."""
+        if self._latched is None:
+            logger.critical("the store failed; nothing more is written", exc_info=error)
+            self._latched = error
+        with self._wake:
+            jobs = [*jobs, *self._queue]
+            self._queue.clear()
+        for job in jobs:
+            job.error = self._store_failed()
+        self._t_hand_over(jobs, ())
+
+    def _t_hand_over(self, jobs: Sequence[Job], facts: Sequence[Fact]) -> None:
+        """Once per commit: the only way from this thread back to the event loop."""
+        try:
+            timing, self._last_commit = self._last_commit, None
+            self._token.run_sync_soon(self._deliver, jobs, facts, timing)
+        except trio.RunFinishedError:
+            pass  # the loop has ended: nobody is left to be told
+
+
+def _is_full(error: lmdb.Error) -> bool:
+    return isinstance(error, lmdb.MapFullError | lmdb.DiskError) or getattr(error, "code", 0) == errno.ENOSPC

@@ -1,0 +1,182 @@
+"""Starts and ends telemetry. The only place that knows where spans and metrics go.
+
+A collector may be slow, dead or a black hole. Nothing on the way of a payment waits for it: closed spans go into a
+bounded queue that drops when it is full, and are exported by a thread of their own. At the end `shutdown` gives what
+is left a bounded time; the threads are daemons, so that an export that hangs cannot keep the process alive.
+"""
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
+
+from gateway.config import TelemetrySettings
+from gateway.telemetry import logs, names
+from gateway.telemetry.meter import Meter
+from gateway.telemetry.trail import LINKS_MAX, ChosenIds, OtelTrail, SpanSink
+
+SCOPE: Final = "causeway"
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.41.0"
+
+SPAN_QUEUE_MAX: Final = 8_192
+"""Closed spans that wait for export, about 10 MiB; more are dropped, payments are not delayed."""
+SPAN_BATCH_MAX: Final = 512
+SPAN_EXPORT_EVERY_MS: Final = 1_000
+EXPORT_TIMEOUT_S: Final = 5.0
+"""One export, its repetitions included."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Running telemetry. Stop it last: what the rooms say while they stop is worth most."""
+
+    trail: OtelTrail
+    shutdown_s_max: float
+    _ends: tuple[Callable[[], object], ...] = ()
+    _flushes: tuple[Callable[[], object], ...] = ()
+    _files: tuple[TextIO, ...] = field(default=(), repr=False)
+    _log: logging.Handler = field(default_factory=logging.NullHandler, repr=False)
+
+    def flush(self, timeout_s: float | None = None) -> bool:
+        """Exports what is there. Blocks for `timeout_s` (default: shutdown_s_max) at most; False: not all is out."""
+        return _bounded((*self._flushes, self._log.flush), self.shutdown_s_max if timeout_s is None else timeout_s)
+
+    def shutdown(self) -> bool:
+        """Exports what is there and stops. Blocks for shutdown_s_max + 0.5 s at most; False: not all is out."""
+        whole = _bounded(self._ends, self.shutdown_s_max)
+        self._log.flush()  # last, and with a bound of its own: exporters tell why they could not deliver
+        if whole:
+            for file in self._files:
+                file.close()
+        return whole
+
+
+def start(settings: TelemetrySettings, stdout: TextIO = sys.stdout, stderr: TextIO = sys.stderr) -> Telemetry:
+    """Installs the log on `stderr` and starts what the settings ask for. `stdout` takes the console exporters.
+
+    Raises OSError where the file of `traces = "file:PATH"` cannot be opened for appending.
+    """
+    log = logs.install(settings, stderr)
+    resource = Resource(
+        {"service.name": settings.service_name, "service.instance.id": settings.instance_name}, SCHEMA_URL
+    )
+    files: list[TextIO] = []
+    tracing = _tracing(settings, resource, stdout, files)
+    metering = _metering(settings, resource, stdout)
+    ids = tracing[1] if tracing else None
+    sink = SpanSink(tracing[0].get_tracer(SCOPE, schema_url=SCHEMA_URL), ids) if tracing and ids else None
+    meter = Meter(metering.get_meter(SCOPE, schema_url=SCHEMA_URL) if metering else None)
+    providers = [provider for provider in (tracing[0] if tracing else None, metering) if provider]
+    return Telemetry(
+        OtelTrail(sink, meter, sample_ratio=settings.traces_sample_ratio),
+        settings.shutdown_s_max,
+        tuple(provider.shutdown for provider in providers),
+        tuple(provider.force_flush for provider in providers),
+        tuple(files),
+        log,
+    )
+
+
+def _tracing(
+    settings: TelemetrySettings, resource: Resource, stdout: TextIO, files: list[TextIO]
+) -> tuple[TracerProvider, ChosenIds] | None:
+    exporter = _span_exporter(settings, stdout, files)
+    if exporter is None:
+        return None
+    ids = ChosenIds()
+    # Sampling is decided in trail.py, before a span reaches the SDK.
+    provider = TracerProvider(
+        sampler=ALWAYS_ON,
+        resource=resource,
+        shutdown_on_exit=False,
+        id_generator=ids,
+        span_limits=SpanLimits(max_span_attributes=len(names.ATTRIBUTES) + 2, max_links=LINKS_MAX, max_events=0),
+    )
+    provider.add_span_processor(
+        BatchSpanProcessor(exporter, SPAN_QUEUE_MAX, SPAN_EXPORT_EVERY_MS, SPAN_BATCH_MAX, EXPORT_TIMEOUT_S * 1e3)
+    )
+    return provider, ids
+
+
+def _span_exporter(settings: TelemetrySettings, stdout: TextIO, files: list[TextIO]) -> SpanExporter | None:
+    file = settings.traces_file
+    if file is not None:
+        files.append(_appending(file))
+        return ConsoleSpanExporter(out=files[-1], formatter=line)
+    if settings.traces == "console":
+        return ConsoleSpanExporter(out=stdout, formatter=line)
+    if settings.traces == "otlp":
+        return OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_TIMEOUT_S)
+    return None
+
+
+def _appending(file: Path) -> TextIO:
+    """Readable by the owner only: spans hold no account data, but who pays when is nobody's business either."""
+    file.touch(mode=0o600)
+    return file.open("a", encoding="utf-8")
+
+
+def _metering(settings: TelemetrySettings, resource: Resource, stdout: TextIO) -> MeterProvider | None:
+    exporter: MetricExporter
+    if settings.metrics == "otlp":
+        endpoint = f"{settings.otlp_endpoint.rstrip('/')}/v1/metrics"
+        exporter = OTLPMetricExporter(endpoint=endpoint, timeout=EXPORT_TIMEOUT_S)
+    elif settings.metrics == "console":
+        exporter = ConsoleMetricExporter(out=stdout, formatter=lambda data: str(data.to_json(indent=None)) + "\n")
+    else:
+        return None
+    reader = PeriodicExportingMetricReader(exporter, settings.metrics_every_s * 1e3, EXPORT_TIMEOUT_S * 1e3)
+    return MeterProvider([reader], resource, AlwaysOffExemplarFilter(), shutdown_on_exit=False)
+
+
+def line(span: ReadableSpan) -> str:
+    """A span as one line of JSON: trace_id, span_id, parent_id, name, kind, start (UTC), duration_ms, error,
+    attributes, links (trace ids with span ids)."""
+    context = span.get_span_context()
+    assert context is not None
+    started_ns, ended_ns = span.start_time or 0, span.end_time or 0
+    about: dict[str, Any] = {
+        "trace_id": format_trace_id(context.trace_id),
+        "span_id": format_span_id(context.span_id),
+        "parent_id": format_span_id(span.parent.span_id) if span.parent else "",
+        "name": span.name,
+        "kind": span.kind.name.lower(),
+        "start": datetime.fromtimestamp(started_ns / 1e9, UTC).isoformat(timespec="microseconds"),
+        "duration_ms": round((ended_ns - started_ns) / 1e6, 3),
+        "error": span.status.status_code is StatusCode.ERROR,
+        "attributes": dict(span.attributes or {}),
+        "links": [
+            f"{format_trace_id(link.context.trace_id)}-{format_span_id(link.context.span_id)}" for link in span.links
+        ],
+    }
+    return json.dumps(about, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _bounded(acts: tuple[Callable[[], object], ...], seconds_max: float) -> bool:
+    """Runs all acts at once on daemon threads and waits for `seconds_max` together. False: one was not done."""
+    # The SDK's own shutdown waits up to 30 s for a dead collector and takes no other bound.
+    threads = [threading.Thread(target=act, daemon=True, name="telemetry-end") for act in acts]
+    for thread in threads:
+        thread.start()
+    ends_at_s = time.monotonic() + seconds_max
+    for thread in threads:
+        thread.join(max(0.0, ends_at_s - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)

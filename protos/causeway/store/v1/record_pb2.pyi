@@ -1,0 +1,187 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Address(_message.Message):
+    __slots__ = ("street", "building", "postal_code", "town", "country")
+    STREET_FIELD_NUMBER: _ClassVar[int]
+    BUILDING_FIELD_NUMBER: _ClassVar[int]
+    POSTAL_CODE_FIELD_NUMBER: _ClassVar[int]
+    TOWN_FIELD_NUMBER: _ClassVar[int]
+    COUNTRY_FIELD_NUMBER: _ClassVar[int]
+    street: str
+    building: str
+    postal_code: str
+    town: str
+    country: str
+    def __init__(self, street: _Optional[str] = ..., building: _Optional[str] = ..., postal_code: _Optional[str] = ..., town: _Optional[str] = ..., country: _Optional[str] = ...) -> None: ...
+
+class Party(_message.Message):
+    __slots__ = ("name", "iban", "other", "agent_bic", "address")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    IBAN_FIELD_NUMBER: _ClassVar[int]
+    OTHER_FIELD_NUMBER: _ClassVar[int]
+    AGENT_BIC_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    iban: str
+    other: str
+    agent_bic: str
+    address: Address
+    def __init__(self, name: _Optional[str] = ..., iban: _Optional[str] = ..., other: _Optional[str] = ..., agent_bic: _Optional[str] = ..., address: _Optional[_Union[Address, _Mapping]] = ...) -> None: ...
+
+class Label(_message.Message):
+    __slots__ = ("key", "value")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class Instruction(_message.Message):
+    __slots__ = ("idempotency_key", "end_to_end_id", "currency", "amount", "debtor", "creditor", "bank", "requested_execution_date", "purpose", "remittance", "creditor_reference", "charge_bearer", "rail", "labels")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    END_TO_END_ID_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    DEBTOR_FIELD_NUMBER: _ClassVar[int]
+    CREDITOR_FIELD_NUMBER: _ClassVar[int]
+    BANK_FIELD_NUMBER: _ClassVar[int]
+    REQUESTED_EXECUTION_DATE_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    REMITTANCE_FIELD_NUMBER: _ClassVar[int]
+    CREDITOR_REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_BEARER_FIELD_NUMBER: _ClassVar[int]
+    RAIL_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    end_to_end_id: str
+    currency: str
+    amount: str
+    debtor: Party
+    creditor: Party
+    bank: str
+    requested_execution_date: str
+    purpose: str
+    remittance: str
+    creditor_reference: str
+    charge_bearer: str
+    rail: str
+    labels: _containers.RepeatedCompositeFieldContainer[Label]
+    def __init__(self, idempotency_key: _Optional[str] = ..., end_to_end_id: _Optional[str] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., debtor: _Optional[_Union[Party, _Mapping]] = ..., creditor: _Optional[_Union[Party, _Mapping]] = ..., bank: _Optional[str] = ..., requested_execution_date: _Optional[str] = ..., purpose: _Optional[str] = ..., remittance: _Optional[str] = ..., creditor_reference: _Optional[str] = ..., charge_bearer: _Optional[str] = ..., rail: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ...) -> None: ...
+
+class Attempt(_message.Message):
+    __slots__ = ("number", "bank", "wire_reference", "message_reference", "payload_sha256", "marked_at_ns", "deadline_ns", "ended", "reason")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    BANK_FIELD_NUMBER: _ClassVar[int]
+    WIRE_REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_SHA256_FIELD_NUMBER: _ClassVar[int]
+    MARKED_AT_NS_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_NS_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    bank: str
+    wire_reference: str
+    message_reference: str
+    payload_sha256: bytes
+    marked_at_ns: int
+    deadline_ns: int
+    ended: str
+    reason: str
+    def __init__(self, number: _Optional[int] = ..., bank: _Optional[str] = ..., wire_reference: _Optional[str] = ..., message_reference: _Optional[str] = ..., payload_sha256: _Optional[bytes] = ..., marked_at_ns: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ended: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Payment(_message.Message):
+    __slots__ = ("id", "tenant", "principal", "instruction", "fingerprint", "state", "version", "received_at_ns", "updated_at_ns", "traceparent", "holds", "attempts", "send_after_ns", "doubt_since_ns", "inquiries", "inquire_at_ns", "bank_status", "bank_reason", "contradiction")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTION_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_AT_NS_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_NS_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    HOLDS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    SEND_AFTER_NS_FIELD_NUMBER: _ClassVar[int]
+    DOUBT_SINCE_NS_FIELD_NUMBER: _ClassVar[int]
+    INQUIRIES_FIELD_NUMBER: _ClassVar[int]
+    INQUIRE_AT_NS_FIELD_NUMBER: _ClassVar[int]
+    BANK_STATUS_FIELD_NUMBER: _ClassVar[int]
+    BANK_REASON_FIELD_NUMBER: _ClassVar[int]
+    CONTRADICTION_FIELD_NUMBER: _ClassVar[int]
+    id: bytes
+    tenant: str
+    principal: str
+    instruction: Instruction
+    fingerprint: bytes
+    state: str
+    version: int
+    received_at_ns: int
+    updated_at_ns: int
+    traceparent: str
+    holds: _containers.RepeatedScalarFieldContainer[str]
+    attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
+    send_after_ns: int
+    doubt_since_ns: int
+    inquiries: int
+    inquire_at_ns: int
+    bank_status: str
+    bank_reason: str
+    contradiction: str
+    def __init__(self, id: _Optional[bytes] = ..., tenant: _Optional[str] = ..., principal: _Optional[str] = ..., instruction: _Optional[_Union[Instruction, _Mapping]] = ..., fingerprint: _Optional[bytes] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., received_at_ns: _Optional[int] = ..., updated_at_ns: _Optional[int] = ..., traceparent: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., send_after_ns: _Optional[int] = ..., doubt_since_ns: _Optional[int] = ..., inquiries: _Optional[int] = ..., inquire_at_ns: _Optional[int] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., contradiction: _Optional[str] = ...) -> None: ...
+
+class Fact(_message.Message):
+    __slots__ = ("sequence", "payment_id", "tenant", "version", "at_ns", "kind", "before", "after", "reason", "bank", "attempt", "wire_reference", "bank_status", "bank_reason", "holds", "actor", "traceparent", "evidence_sha256")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    AT_NS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    BANK_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    WIRE_REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    BANK_STATUS_FIELD_NUMBER: _ClassVar[int]
+    BANK_REASON_FIELD_NUMBER: _ClassVar[int]
+    HOLDS_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    payment_id: bytes
+    tenant: str
+    version: int
+    at_ns: int
+    kind: str
+    before: str
+    after: str
+    reason: str
+    bank: str
+    attempt: int
+    wire_reference: str
+    bank_status: str
+    bank_reason: str
+    holds: _containers.RepeatedScalarFieldContainer[str]
+    actor: str
+    traceparent: str
+    evidence_sha256: bytes
+    def __init__(self, sequence: _Optional[int] = ..., payment_id: _Optional[bytes] = ..., tenant: _Optional[str] = ..., version: _Optional[int] = ..., at_ns: _Optional[int] = ..., kind: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., reason: _Optional[str] = ..., bank: _Optional[str] = ..., attempt: _Optional[int] = ..., wire_reference: _Optional[str] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., actor: _Optional[str] = ..., traceparent: _Optional[str] = ..., evidence_sha256: _Optional[bytes] = ...) -> None: ...
+
+class Evidence(_message.Message):
+    __slots__ = ("body", "original_bytes")
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    ORIGINAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    body: bytes
+    original_bytes: int
+    def __init__(self, body: _Optional[bytes] = ..., original_bytes: _Optional[int] = ...) -> None: ...

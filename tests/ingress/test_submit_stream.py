@@ -1,0 +1,105 @@
+"""Claims about the stream of submissions."""
+
+from collections.abc import Iterator
+
+import grpc
+import pytest
+import trio
+
+from causeway.v1 import payment_pb2
+from causeway.v1.payment_service_pb2 import SubmitPaymentsRequest, SubmitPaymentsResponse
+from gateway.core.errors import Overloaded, StoreFailed
+from gateway.core.ports import PaymentFilter
+from gateway.house import House
+from gateway.ingress.payments import ACCEPT_MAX
+from tests.ingress.conftest import CALL_S, Edge, in_thread
+from tests.ingress.messages import info, instruction, retry_after_s, submits, violations
+from tests.ingress.weary_store import weary
+
+
+async def stream(edge: Edge, requests: list[SubmitPaymentsRequest]) -> list[SubmitPaymentsResponse]:
+    def run() -> list[SubmitPaymentsResponse]:
+        with edge.stubs() as stubs:
+            return list(stubs.payments.SubmitPayments(iter(requests), timeout=CALL_S))
+
+    return await in_thread(run)
+
+
+async def test_each_instruction_is_answered_in_order(edge: Edge) -> None:
+    """One answer per instruction, in the order of the requests, also over more batches than one."""
+    keys = [f"key-{number}" for number in range(2 * ACCEPT_MAX + 10)]
+    answers = await stream(edge, submits(*keys))
+    assert [answer.idempotency_key for answer in answers] == keys
+    assert all(answer.state == payment_pb2.STATE_QUEUED and answer.payment_id for answer in answers)
+
+
+async def test_broken_instructions_get_their_error_and_the_others_are_paid(edge: Edge) -> None:
+    """An error is an answer in the stream: what SubmitPayment would have ended with; the stream goes on."""
+    requests = [
+        SubmitPaymentsRequest(instruction=instruction("good-1")),
+        SubmitPaymentsRequest(instruction=instruction("bad", purpose_code="toolong")),
+        SubmitPaymentsRequest(instruction=instruction("good-1")),
+        SubmitPaymentsRequest(instruction=instruction("good-1", unstructured_remittance="other")),
+        SubmitPaymentsRequest(instruction=instruction("nowhere", bank="eastbank")),
+        SubmitPaymentsRequest(),
+        SubmitPaymentsRequest(instruction=instruction("good-2")),
+    ]
+    answers = await stream(edge, requests)
+    assert [bool(answer.payment_id) for answer in answers] == [True, False, True, False, False, False, True]
+    assert answers[2].replayed
+    assert violations(answers[1].error) == {"instruction.purpose_code": "PURPOSE_INVALID"}
+    assert answers[3].error.code == grpc.StatusCode.ALREADY_EXISTS.value[0]
+    assert info(answers[3].error).metadata["payment_id"] == answers[0].payment_id
+    assert info(answers[4].error).reason == "BANK_UNKNOWN"
+    assert answers[5].error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+
+
+async def test_overload_is_an_answer_and_the_stream_goes_on(edge: Edge, of_house: House) -> None:
+    """Every instruction of a shed batch gets RESOURCE_EXHAUSTED with RetryInfo; the next batch is taken again."""
+    store = weary(of_house)
+    store.error = Overloaded("the queue to the writer", 0.5)
+    answered = trio.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    def run() -> list[SubmitPaymentsResponse]:
+        def requests() -> Iterator[SubmitPaymentsRequest]:
+            yield from submits("shed")
+            trio.from_thread.run(answered.wait, trio_token=token)
+            yield from submits("taken")
+
+        with edge.stubs() as stubs:
+            answers = []
+            for answer in stubs.payments.SubmitPayments(requests(), timeout=CALL_S):
+                answers.append(answer)
+                store.error = None
+                trio.from_thread.run_sync(answered.set, trio_token=token)
+            return answers
+
+    shed, taken = await in_thread(run)
+    assert info(shed.error).reason == "OVERLOADED"
+    assert retry_after_s(shed.error) == 0.5
+    assert taken.payment_id
+
+
+async def test_a_failed_store_ends_the_stream(edge: Edge, of_house: House) -> None:
+    """Nobody knows what became of the batch, so no instruction is answered: an answer would be a guess."""
+    weary(of_house).error = StoreFailed("disk")
+    with pytest.raises(grpc.RpcError) as caught:
+        await stream(edge, submits("a", "b"))
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_cancelling_the_call_cancels_no_payment(edge: Edge, of_house: House) -> None:
+    """A client that leaves takes nothing back: what was acknowledged stays queued."""
+
+    def run() -> SubmitPaymentsResponse:
+        with edge.stubs() as stubs:
+            call = stubs.payments.SubmitPayments(iter(submits("stays")), timeout=CALL_S)
+            first: SubmitPaymentsResponse = next(call)
+            call.cancel()
+            return first
+
+    answer = await in_thread(run)
+    payments, _ = await of_house.store.page(PaymentFilter(), limit=10)
+    assert [payment.state.value for payment in payments] == ["QUEUED"]
+    assert payments[0].instruction.idempotency_key == answer.idempotency_key
