@@ -39,8 +39,8 @@ from gateway.dispatch.lane import Lane
 from gateway.events.feed import Feed
 from gateway.events.watch import watch
 from gateway.house import Bank, House
-from gateway.ingress.edge import Edge
-from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context
+from gateway.ingress.edge import Edge, server_files
+from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context, server_context
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
 from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable
@@ -106,6 +106,7 @@ def run(config_path: Path, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr
 
 async def serve(config: Config, watched: telemetry.Telemetry, out: TextIO) -> None:
     """The whole daemon. Raises CannotStart before anything was served, StoreFailed when the store latched."""
+    rehearse(config)
     clock = SystemClock()
     try:
         opened = LmdbStore(
@@ -230,11 +231,33 @@ def _adapter(profile: BankProfile) -> Adapter:
         raise CannotStart(text, EXIT_CONFIG) from error
 
 
+def rehearse(config: Config) -> None:
+    """What a start would find out too late, or after it has opened something: adapters' settings, certificates and
+    keys that do not belong together. Touches neither store nor network. Raises CannotStart with every problem."""
+    problems: list[str] = []
+    for profile in config.banks.values():
+        for check in (_adapter, _link):
+            try:
+                check(profile)
+            except CannotStart as error:
+                problems.append(str(error))
+    try:
+        server_context(server_files(config.listen.tls))
+    except TlsFileBad as error:
+        problems.append(f"listen.tls: {error}")
+    if problems:
+        raise CannotStart("\n".join(problems), EXIT_CONFIG)
+
+
 def _link(profile: BankProfile) -> LinkConfig:
     wire = profile.connection
     files = TlsClientFiles(
         wire.certificate_file, wire.key_file, wire.ca_file, wire.crl_file, frozenset(wire.spki_sha256_pins)
     )
+    try:
+        client_context(files)
+    except TlsFileBad as error:
+        raise CannotStart(f"bank {profile.name}: connection: {error}", EXIT_CONFIG) from error
     return LinkConfig(
         host=wire.host,
         port=wire.port,
