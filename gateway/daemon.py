@@ -40,7 +40,7 @@ from gateway.events.feed import Feed
 from gateway.events.watch import watch
 from gateway.house import Bank, House
 from gateway.ingress.edge import Edge
-from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context
+from gateway.net.tls import TlsClientFiles, TlsFileBad, TlsServerFiles, client_context, server_context
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
 from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable
@@ -102,6 +102,27 @@ def run(config_path: Path, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr
         return EXIT_FAILED
     finally:
         watched.shutdown()
+
+
+def unusable(config: Config) -> list[str]:
+    """What only using a configuration shows, a line per problem: settings that an adapter does not take; certificates,
+    keys and authorities that are none, or do not belong together. Opens no connection."""
+    problems = []
+    tls = config.listen.tls
+    try:
+        server_context(TlsServerFiles(tls.certificate_file, tls.key_file, tls.client_ca_file, tls.crl_file))
+    except TlsFileBad as error:
+        problems.append(f"listen.tls: {error}")
+    for profile in config.banks.values():
+        try:
+            _adapter(profile)
+        except CannotStart as error:
+            problems.append(str(error))
+        try:
+            _link(profile).tls_context()
+        except TlsFileBad as error:
+            problems.append(f"bank {profile.name}: connection: {error}")
+    return problems
 
 
 async def serve(config: Config, watched: telemetry.Telemetry, out: TextIO) -> None:

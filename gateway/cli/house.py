@@ -17,15 +17,18 @@ def serve(chosen: argparse.Namespace) -> int:
 
 def check_config(chosen: argparse.Namespace) -> int:
     """Says what a configuration means; or every problem of every file, and exits with Exit.REFUSED."""
-    from gateway.config import ConfigError, check
+    from gateway.config import ConfigError, check, load
+    from gateway.daemon import unusable
 
+    file = Path(chosen.file)
     try:
-        lines = check(Path(chosen.file))
+        lines = check(file)
+        if problems := unusable(load(file)):
+            raise ConfigError(problems)
     except ConfigError as error:
-        problems = str(error).splitlines()
         raise Complaint(
             f"{chosen.file} cannot be used",
-            advice=problems,
+            advice=str(error).splitlines(),
             exit=Exit.REFUSED,
             facts={"problems": list(error.problems)},
         ) from error
@@ -42,7 +45,7 @@ def verify(chosen: argparse.Namespace) -> int:
         report = verified(folder)
     except DataDirectoryUnusable as error:
         advice = ["name the daemon's data directory: data_dir in its causeway.toml"]
-        raise Complaint(f"{folder}: {error}", advice=advice) from error
+        raise Complaint(str(error), advice=advice) from error
     print(json.dumps(report.document(), ensure_ascii=False) if chosen.json else "\n".join(report.lines()))
     return Exit.DONE if report.whole else Exit.REFUSED
 
