@@ -4,6 +4,8 @@ from typing import Final
 
 from .limits import ServerLimits
 
+SUSPICIOUS_BELOW: Final = 0.95
+"""Share of the allowance that is left to a decent client: of a thousand, it cancels fifty calls at a stroke."""
 UPDATES_PER_FRAME: Final = 4
 """WINDOW_UPDATEs that a frame of ours may call forth: for the stream and the connection, each twice. Source: the same
 bound of Envoy (max_inbound_window_update_frames_per_data_frame_sent), which allows ten."""
@@ -27,6 +29,11 @@ class AbuseBudget:
         self._updated = now
         self._tokens = min(self._capacity, self._tokens + refill) - 1.0
         return self._tokens >= 0.0
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether more of the allowance is gone than decent clients ever need."""
+        return self._tokens < self._capacity * SUSPICIOUS_BELOW
 
     def earn(self, frames: int) -> None:
         """We sent frames: their reader may open its windows again for nothing."""

@@ -56,6 +56,11 @@ class ServerSession(Session[Stream]):
 
     # What arrives
 
+    @property
+    def suspicious(self) -> bool:
+        """Whether the peer has sent more of no use than a decent one does."""
+        return self._abuse.suspicious
+
     def receive(self, data: bytes | bytearray, now: float) -> list[Event]:
         """See Session. A peer that takes forever over one frame is told to calm down too: whoever reads only what it
         has finished saying never ends the connection for silence."""

@@ -96,10 +96,16 @@ async def suffered(attack: Attack) -> dict[str, Any]:
             "growth_mb": round(growth / 1e6, 1),
             "others_calls": len(during.seconds),
             "others_failures": dict(during.failures),
-            "others_p50_ratio": round(during.percentile(0.50) / calm.percentile(0.50), 2),
-            "others_p99_ratio": round(during.percentile(0.99) / calm.percentile(0.99), 2),
+            "others_p50_ratio": ratio(during, calm, 0.50),
+            "others_p99_ratio": ratio(during, calm, 0.99),
             "held": held and not during.failures and bool(during.seconds),
         }
+
+
+def ratio(during: Bystander, calm: Bystander, share: float) -> float | None:
+    """None where no call came through before the attack."""
+    before = calm.percentile(share)
+    return round(during.percentile(share) / before, 2) if before else None
 
 
 async def main(only: str) -> int:

@@ -290,8 +290,8 @@ async def idle(address: str, size: int) -> Endings:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """`short` and `full` are sizes; a short one of 0 is left to the long run. `ends` are the only endings that count as a
-    defence."""
+    """`short` and `full` are sizes; a short one of 0 is left to the long run. `ends`: the only endings that count as
+    a defence."""
 
     name: str
     run: Callable[[str, int], Awaitable[Endings]]
