@@ -19,7 +19,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,8 +38,8 @@ from gateway.core.ports import Adapter, Collects, WallClock
 from gateway.dispatch.lane import Lane
 from gateway.events.feed import Feed
 from gateway.events.watch import watch
+from gateway.house import Bank, House
 from gateway.ingress.edge import Edge
-from gateway.journey import Bank, House
 from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
@@ -132,8 +132,10 @@ async def _serve_from(
         recovered = await recover(store, clock, _first_inquiry_s(config))
         span.note(batch=recovered.doubted, sequence=recovered.sequence)
     logger.info("recovered", extra={"count": recovered.doubted})
+    check_strays(await store.undecided(), config.banks.keys())
     tasks = {name: _tasks(house, bank, pools[name]) for name, bank in banks.items()}
-    edge = Edge(config, house, partial(watch, Feed(store)), lambda name: tasks[name].breaker)
+    feed = Feed(store)
+    edge = Edge(config, house, partial(watch, feed), lambda name: tasks[name].breaker)
     await _open(edge)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_latch, store)
@@ -145,8 +147,20 @@ async def _serve_from(
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for _ in signals:
                 break
+        feed.close()  # watchers would hold the drain to its end; they resume at the next daemon
         await _drain(edge, [task.lane for task in tasks.values()], config.drain_s)
         nursery.cancel_scope.cancel()
+
+
+def check_strays(undecided: Mapping[str, int], profiles: Collection[str]) -> None:
+    """Payments of a bank without a profile would have no lane, no inquiries and no place in any list of banks. Raises
+    CannotStart."""
+    for bank in sorted(undecided.keys() - set(profiles)):
+        text = (
+            f"{undecided[bank]} payments of bank {bank} are not sent or in doubt, but it has no profile: put "
+            f"{bank}.toml back until they are decided. With enabled = false nothing more is sent to it."
+        )
+        raise CannotStart(text, EXIT_CONFIG)
 
 
 async def _open(edge: Edge) -> None:
@@ -155,8 +169,9 @@ async def _open(edge: Edge) -> None:
     except TlsFileBad as error:
         raise CannotStart(f"listen.tls: {error}", EXIT_CONFIG) from error
     except OSError as error:
+        wanted = ", ".join(f"listen.{name}: {address}" for name, address in edge.wanted.items())
         text = (
-            f"cannot listen: {error.strerror or error}. Is another daemon running? "
+            f"cannot listen ({wanted}): {error.strerror or error}. Is another daemon running? "
             "Change listen.tls.port (or listen.plaintext.port), or stop what has the port."
         )
         raise CannotStart(text, EXIT_IN_USE) from error

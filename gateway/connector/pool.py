@@ -166,13 +166,12 @@ class Pool:
             raise verdict(Ending.CONNECT_FAILED, type(error).__name__) from error
         finally:
             self._dialling -= 1
-        return Session(stream, wire_of(stream, self._config), self._config, self._on_change)
+        wire = wire_of(stream, self._config)
+        return Session(stream, wire, self._config, on_ready=self._on_ready, on_change=self._turn)
 
-    def _on_change(self) -> None:
-        for session in self._sessions:
-            if session.ready and session.barren and not session.load:
-                self._streams_expected = max(1, session.room)
-                self._certificate_expires_at = session.certificates_expire_at
+    def _on_ready(self, session: Session) -> None:
+        self._streams_expected = max(1, session.room)
+        self._certificate_expires_at = session.certificates_expire_at
         self._turn()
 
     def _after(self, session: Session) -> None:

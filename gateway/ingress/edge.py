@@ -11,11 +11,11 @@ import trio
 
 from causeway.v1 import bank_service_pb2_grpc, payment_service_pb2_grpc
 from gateway.config import Config
+from gateway.house import House
 from gateway.ingress.banks import BankService, BreakerOf
 from gateway.ingress.payments import PaymentService, Watch
 from gateway.ingress.principals import Principals
 from gateway.ingress.trace import in_call, traceparent
-from gateway.journey import House
 from gateway.net.tls import TlsServerFiles, server_context
 from gateway.net.tls_stream import TlsStream
 from gateway.rpc import reflection
@@ -62,6 +62,13 @@ class Edge:
         if plaintext is not None:
             acting = Principals(self._config.principals, without_certificate=plaintext.principal)
             await self._add("plaintext", plaintext.host, plaintext.port, acting, None)
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """Listener → "host:port", as configured."""
+        listen = self._config.listen
+        both = {"tls": listen.tls, "plaintext": listen.plaintext}
+        return {name: f"{one.host}:{one.port}" for name, one in both.items() if one is not None}
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serves until cancelled."""

@@ -13,11 +13,19 @@ from gateway.core.facts import Fact
 from gateway.core.payment import Payment, Principal
 from gateway.core.ports import Admitted, Step
 from gateway.core.states import State
+from gateway.house import House
 from gateway.ingress import requests, translate
-from gateway.ingress.errors import InvalidRequest, TooLateToCancel, answered, as_proto, as_rpc_error
+from gateway.ingress.errors import (
+    InvalidRequest,
+    TooLateToCancel,
+    answered,
+    as_proto,
+    as_rpc_error,
+    going_down,
+)
 from gateway.ingress.principals import Principals
 from gateway.ingress.trace import parent_of
-from gateway.journey import House, Refusal, accept
+from gateway.journey import Refusal, accept
 from gateway.rpc.server import Batch
 from gateway.telemetry import names
 
@@ -51,8 +59,8 @@ class Watch(Protocol):
     def __call__(
         self, tenant: str, after: int, *, payment_ids: frozenset[bytes], states: frozenset[State], bank: str
     ) -> AsyncGenerator[tuple[Sequence[Fact], int], None]:
-        """Pages without end: the facts above `after` that fit, in order, and the sequence up to which all were
-        looked at. A page without facts is a heartbeat. Raises Overloaded where too many watch."""
+        """Pages until the house goes down: the facts above `after` that fit, in order, and the sequence up to which
+        all were looked at. A page without facts is a heartbeat. Raises Overloaded where too many watch."""
         ...
 
 
@@ -130,6 +138,7 @@ class PaymentService(PaymentServiceServicer):
             async with aclosing(watch) as pages:
                 async for facts, looked_at in pages:
                     yield Batch(self._told(facts, looked_at))
+            raise going_down()
 
     async def _submit(
         self, caller: Principal, arrived: Sequence[service.SubmitPaymentsRequest], parent: str

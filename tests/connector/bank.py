@@ -81,10 +81,11 @@ class Bank:
     """Each dial is served by the next script; the last one serves all that follow."""
 
     def __init__(self, papers: Papers, nursery: trio.Nursery) -> None:
-        self._papers = papers
+        self.papers = papers
         self._nursery = nursery
         self.scripts: list[Script] = [Peer.serve]
         self.alpn: tuple[str, ...] = ALPN
+        self.files = papers.server_files()
         self.dials = 0
         self.wires: list[trio.StapledStream[Any, Any]] = []
         """Our ends of the wires, for tests that cut or clog them."""
@@ -98,7 +99,7 @@ class Bank:
         return ours
 
     async def _serve(self, wire: trio.abc.Stream, script: Script) -> None:
-        stream = TlsStream(wire, server_context(self._papers.server_files(), self.alpn), server_side=True)
+        stream = TlsStream(wire, server_context(self.files, self.alpn), server_side=True)
         try:
             await stream.do_handshake()
             await script(Peer(stream))
@@ -107,11 +108,15 @@ class Bank:
         finally:
             await stream.aclose()
 
+    def new_pool(self, **terms: Any) -> Pool:
+        """A pool towards this bank, not yet running."""
+        terms.setdefault("tls_context", lambda: client_context(self.papers.client_files()))
+        terms.setdefault("dial", self.dial)
+        return Pool(LinkConfig(host=BANK, port=443, **terms))
+
     async def pool(self, **terms: Any) -> Pool:
         """A running pool towards this bank."""
-        terms.setdefault("tls_context", lambda: client_context(self._papers.client_files()))
-        terms.setdefault("dial", self.dial)
-        pool = Pool(LinkConfig(host=BANK, port=443, **terms))
+        pool = self.new_pool(**terms)
         await self._nursery.start(pool.run)
         return pool
 
@@ -123,3 +128,13 @@ async def outcome(pool: Pool, request: WireRequest = PAY, timeout_s: float = 10.
     except Exception as error:
         return f"{type(error).__name__} {getattr(error, 'reason', error)}"
     return f"{answer.status} {answer.body.decode()}"
+
+
+class Tally:
+    """Outcomes of exchanges that run beside the test."""
+
+    def __init__(self) -> None:
+        self.ends: list[str] = []
+
+    async def pay(self, pool: Pool, timeout_s: float = 10.0) -> None:
+        self.ends.append(await outcome(pool, timeout_s=timeout_s))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.core.errors import BankUnknown, InvalidInstruction, Violation
 from gateway.core.payment import Account, Address, ChargeBearer, Money, Party, Rail
 from gateway.intake.bank import BankBook
-from tests.fakes.payments import IBAN_CH, IBAN_DE, IBAN_FR
+from tests.fakes.payments import IBAN_CH, IBAN_DE
 from tests.intake.drafts import TODAY, creditor, draft, prepared
 
 CHANGES: list[dict[str, Any]] = [
@@ -85,9 +85,7 @@ def test_no_two_contents_share_an_encoding(
     """Text moved from one field to its neighbour is other content."""
 
     def of(content: tuple[str, str, dict[str, str]]) -> tuple[bytes, object]:
-        answer = prepared(
-            draft(remittance=content[0], creditor_reference=content[1], labels=tuple(content[2].items()))
-        )
+        answer = prepared(draft(remittance=content[0], creditor_reference=content[1], labels=tuple(content[2].items())))
         told = answer.instruction
         return answer.fingerprint, (told.remittance, told.creditor_reference, told.labels)
 
@@ -128,30 +126,3 @@ def test_an_amount_is_the_same_when_its_currency_is_no_longer_known() -> None:
 def test_it_is_the_same_forever() -> None:
     """Golden value: a changed encoding would turn every client's retry into KEY_REUSED."""
     assert prepared(draft()).fingerprint.hex()[:16] == "96f67f665be33439"
-
-
-# ---------------------------------------------------------------- the bank
-
-
-def test_the_named_bank_is_taken_if_it_takes_payments() -> None:
-    """A bank that is not there, or is not enabled, is refused with the names of those that are."""
-    assert prepared(draft(bank="southbank")).instruction.bank == "southbank"
-    for name in ("eastbank", "closed"):
-        refusal = prepared(draft(bank=name)).refusal
-        assert isinstance(refusal, BankUnknown)
-        assert "northbank, southbank, westbank" in str(refusal)
-
-
-def test_an_unnamed_bank_is_the_one_that_keeps_the_account() -> None:
-    """One keeper is chosen; none or several are refused, without the account in the text."""
-    assert prepared(draft(bank="")).instruction.bank == "northbank"
-    for iban, said in ((IBAN_CH, "southbank, westbank"), ("GB29NWBK60161331926819", "lists the debtor account")):
-        refusal = prepared(draft(bank="", debtor=Party("N", Account(iban)))).refusal
-        assert isinstance(refusal, BankUnknown)
-        assert said in str(refusal)
-        assert iban not in str(refusal)
-
-
-def test_no_banks_at_all_says_so() -> None:
-    """The text stays readable."""
-    assert "The banks are: none." in str(BankBook([]).choose("x", IBAN_FR))
