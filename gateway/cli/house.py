@@ -17,10 +17,14 @@ def serve(chosen: argparse.Namespace) -> int:
 
 def check_config(chosen: argparse.Namespace) -> int:
     """Says what a configuration means; or every problem of every file, and exits with Exit.REFUSED."""
-    from gateway.config import ConfigError, check
+    from gateway.config import ConfigError, check, load
+    from gateway.daemon import flaws
 
+    file = Path(chosen.file)
     try:
-        lines = check(Path(chosen.file))
+        lines = check(file)
+        if found := flaws(file, load(file)):
+            raise ConfigError(found)
     except ConfigError as error:
         problems = str(error).splitlines()
         raise Complaint(

@@ -48,8 +48,7 @@ class Edge:
     async def open(self) -> None:
         """Binds the listeners. Raises OSError when an address is taken, TlsFileBad for an unusable file."""
         tls = self._config.listen.tls
-        files = TlsServerFiles(tls.certificate_file, tls.key_file, tls.client_ca_file, tls.crl_file)
-        context = server_context(files)
+        context = server_context(listener_files(self._config))
 
         async def upgrade(socket: trio.SocketStream) -> trio.abc.Stream:
             stream = TlsStream(socket, context, server_side=True)
@@ -132,6 +131,12 @@ class Edge:
             for name in self._house.banks:
                 self._health.set(name, self._breaker_of(name) == "CLOSED")
             await trio.sleep(HEALTH_EVERY_S)
+
+
+def listener_files(config: Config) -> TlsServerFiles:
+    """What the TLS listener is made from."""
+    tls = config.listen.tls
+    return TlsServerFiles(tls.certificate_file, tls.key_file, tls.client_ca_file, tls.crl_file)
 
 
 def limits_of(config: Config) -> ServerLimits:
