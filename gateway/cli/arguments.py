@@ -52,6 +52,7 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 def _serve(commands: _Commands) -> None:
     parser = commands.add_parser("serve", help="run the daemon", description="Run the daemon until it is told to stop.")
     parser.add_argument("--config", metavar="FILE", required=True, help="its configuration (conf/causeway.toml)")
+    parser.add_argument("--failpoints", metavar="FILE", help=argparse.SUPPRESS)  # gateway.failpoints: for tests only
 
 
 def _demo(commands: _Commands) -> None:

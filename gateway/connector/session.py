@@ -17,10 +17,12 @@ from typing import Final
 
 import trio
 
+from gateway import failpoints
 from gateway.connector.config import LinkConfig
 from gateway.connector.exchange import Exchange
 from gateway.connector.link import Ending, verdict
 from gateway.connector.wire import Answered, Wire, WireEvent
+from gateway.failpoints import Point
 from gateway.net.tls import expires_at
 from gateway.net.tls_stream import TlsError, TlsStream
 
@@ -168,14 +170,19 @@ class Session:
     async def _write(self) -> None:
         self._wire.greet()
         while True:
+            begun = self._begun
             self._begin_queued()
             data = self._wire.bytes_to_send()
             if data:
+                if failpoints.armed and self._begun > begun:
+                    failpoints.reached(Point.SEND_FRAMED)
                 try:
                     await self._stream.send_all(data)
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
                     self._on_write_failed()
                     return
+                if failpoints.armed and self._begun > begun:
+                    failpoints.reached(Point.SEND_WRITTEN)
             elif self.draining and not self.load:
                 self._scope.cancel()
                 return

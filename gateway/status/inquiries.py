@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import trio
 
+from gateway import failpoints
 from gateway.core import happenings
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import MaybeSent, NotSent, Unreadable
@@ -17,6 +18,7 @@ from gateway.core.facts import Fact
 from gateway.core.payment import Payment
 from gateway.core.ports import Step
 from gateway.core.states import State
+from gateway.failpoints import Point
 from gateway.journey import Bank, House, ask
 from gateway.status.resolution import next_inquiry_ns, resolved
 from gateway.telemetry import names
@@ -81,6 +83,8 @@ class Inquiries:
                 span.failed(error.reason.value)
                 return
             self._failures = 0
+            if failpoints.armed:
+                failpoints.reached(Point.INQUIRY_ANSWERED)
             stepped = (await house.store.take([step]))[0]
             if stepped.payment is not None:
                 span.note(state=stepped.payment.state.value)

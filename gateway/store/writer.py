@@ -32,10 +32,11 @@ from typing import Any, Final
 import lmdb
 import trio
 
-from gateway import limits
+from gateway import failpoints, limits
 from gateway.core.errors import Overloaded, StoreFailed
 from gateway.core.facts import Fact
 from gateway.core.ports import CommitListener
+from gateway.failpoints import Point
 from gateway.store.environment import Maps
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
@@ -229,6 +230,8 @@ class Writer:
             self._t_hand_over(jobs, ())
         else:
             self._t_hand_over(jobs, facts)
+            if failpoints.armed:
+                failpoints.reached(Point.COMMIT_TOLD)
 
     def _t_commit_growing(self, jobs: list[Job]) -> Sequence[Fact]:
         """Commits, in a larger map if it must be. Raises what `_t_commit` raises but "full"."""
@@ -258,12 +261,16 @@ class Writer:
 
     def _t_commit(self, jobs: list[Job]) -> Sequence[Fact]:
         """One transaction. After an exception nothing of it is in the store, but for _Unknown."""
+        if failpoints.armed:
+            failpoints.reached(Point.COMMIT_BEGUN)
         txn = self._maps.env.begin(write=True)
         try:
             batch = Batch(self._maps, txn)
             for job in jobs:
                 job.result = job.fill(batch)
             batch.finish()
+            if failpoints.armed:
+                failpoints.reached(Point.COMMIT_FILLED)
         except BaseException:
             txn.abort()
             raise
@@ -274,12 +281,22 @@ class Writer:
             if isinstance(error, lmdb.Error) and _is_full(error):
                 raise
             raise _Unknown(f"commit: {error}") from error
+        try:
+            return self._t_committed(jobs, batch, time.monotonic() - began_s)
+        except Exception as error:
+            # The batch is durable and must not be run again: a mark would be refused as taken, an admission would be
+            # told to be a replay.
+            raise _Unknown(f"after the commit: {error}") from error
+
+    def _t_committed(self, jobs: list[Job], batch: Batch, seconds: float) -> Sequence[Fact]:
+        if failpoints.armed:
+            failpoints.reached(Point.COMMIT_DURABLE)
         for job in jobs:
             job.error = None  # of an earlier, aborted run
         self._commits += 1
         writes = sum(job.weight for job in jobs)
         self._writes += writes
-        self._last_commit = (writes, time.monotonic() - began_s)
+        self._last_commit = (writes, seconds)
         self._t_measure()
         for corrupt in batch.corrupt:
             self._noted(corrupt)
