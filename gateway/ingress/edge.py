@@ -11,11 +11,11 @@ import trio
 
 from causeway.v1 import bank_service_pb2_grpc, payment_service_pb2_grpc
 from gateway.config import Config
+from gateway.house import House
 from gateway.ingress.banks import BankService, BreakerOf
 from gateway.ingress.payments import PaymentService, Watch
 from gateway.ingress.principals import Principals
 from gateway.ingress.trace import in_call, traceparent
-from gateway.journey import House
 from gateway.net.tls import TlsServerFiles, server_context
 from gateway.net.tls_stream import TlsStream
 from gateway.rpc import reflection

@@ -10,7 +10,7 @@ from gateway.core.ports import Collects
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.dispatch.lane import Lane
-from gateway.journey import House
+from gateway.house import House
 from gateway.status.collector import Collector
 from tests.fakes.bank import fails
 from tests.fakes.house import house, link, queue, trail

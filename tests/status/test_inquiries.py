@@ -11,7 +11,7 @@ from gateway.core.payment import Payment
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.dispatch.lane import Lane
-from gateway.journey import House
+from gateway.house import House
 from gateway.status.inquiries import Inquiries
 from tests.fakes.bank import fails, says
 from tests.fakes.house import bank, house, link, queue
