@@ -9,7 +9,8 @@ What can go wrong, and what we then know:
 
 * The transaction cannot be filled (our own defect, a corrupt record): it is aborted, nothing of it is written. The
   jobs are run again one by one, so that only the one at fault fails.
-* The map or the disk is full: aborted, nothing written. The map grows, with no transaction open, and the batch runs
+* The map or the disk is full: aborted, nothing written, unless it was the commit's own page that found no room (see
+  the last point). The map grows, with no transaction open, and the batch runs
   again. If it cannot grow, admissions are told Overloaded and outcomes are tried without them: what a bank has said
   must be written down while anything can be.
 * The commit fails in any other way, or LMDB itself does: nobody can know whether the batch is durable. LMDB would
@@ -278,7 +279,7 @@ class Writer:
         try:
             txn.commit()
         except Exception as error:
-            if isinstance(error, lmdb.Error) and _is_full(error):
+            if isinstance(error, lmdb.Error) and _is_full(error) and self._t_usable():
                 raise
             raise _Unknown(f"commit: {error}") from error
         try:
@@ -287,6 +288,15 @@ class Writer:
             # The batch is durable and must not be run again: a mark would be refused as taken, an admission would be
             # told to be a replay.
             raise _Unknown(f"after the commit: {error}") from error
+
+    def _t_usable(self) -> bool:
+        """Whether LMDB still writes. After a failed write of its meta page, which is the commit proper, it does not:
+        it has tried to put the old page back, and which of the two the device holds nobody knows."""
+        try:
+            self._maps.env.begin(write=True).abort()
+        except lmdb.Error:
+            return False
+        return True
 
     def _t_committed(self, jobs: list[Job], batch: Batch, seconds: float) -> Sequence[Fact]:
         if failpoints.armed:
