@@ -9,46 +9,16 @@ import json
 import shutil
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tests.campaign.plan import plan
-from tests.campaign.report import BUILD, provenance, written
-from tests.campaign.rounds import Round, staged
+from tests.campaign.report import BUILD, written
+from tests.campaign.rounds import staged
+from tests.campaign.totals import Totals
 
 ROUNDS_PER_HOUSE: Final = 40
 ROUNDS_MAX: Final = 10_000
-
-
-@dataclass
-class Totals:
-    """Of all rounds so far; a JSON file."""
-
-    seed: int
-    rounds: int = 0
-    kills: dict[str, int] = field(default_factory=dict)
-    """Place → rounds in which the daemon died there."""
-    missed: dict[str, int] = field(default_factory=dict)
-    """Point → rounds in which it was not met, so that the daemon was killed from outside."""
-    acknowledged: int = 0
-    ready_s_max: float = 0.0
-    complaints: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def add(self, round_: Round) -> None:
-        self.rounds += 1
-        met = round_.plan.point is None or round_.reached
-        counted = self.kills if met else self.missed
-        counted[round_.plan.place] = counted.get(round_.plan.place, 0) + 1
-        self.acknowledged += round_.acknowledged
-        self.ready_s_max = max(self.ready_s_max, round_.ready_s or 0.0)
-        self.complaints += [f"round {round_.plan.number}: {each}" for each in round_.complaints]
-
-    def document(self) -> dict[str, Any]:
-        lost = sum("lost" in each for each in self.complaints)
-        double = sum("times" in each and "0 times" not in each for each in self.complaints)
-        return {**vars(self), "lost": lost, "double": double, **provenance()}
 
 
 def main() -> int:
@@ -88,7 +58,7 @@ def _play_house(totals: Totals, rounds: int) -> None:
             if round_.complaints:
                 break
         complaints = campaign.quiet()
-        totals.complaints += [f"after round {totals.rounds - 1}, quiet: {each}" for each in complaints]
+        totals.complain(f"quiet after round {totals.rounds - 1}", complaints)
         print(f"quiet: {campaign.acknowledged} payments, {len(complaints)} complaints", *complaints, sep="\n    ")
     totals.seconds += time.monotonic() - began
     if not totals.complaints:

@@ -2,7 +2,7 @@
 
 Usage: python -m tests.campaign.disk_workload DIRECTORY. Lines on standard output, one write each: `open`, `ack ID
 VERSION` after a write returned, `shed` when the store had no room, `end`. As the daemon does, it exits with 1 when the
-store has latched, and at once. The fake clock jumps over the store's patience; the writer's thread and the disk are real.
+store has latched, and at once. The fake clock jumps over the store's patience; its thread and the disk are real.
 """
 
 import os

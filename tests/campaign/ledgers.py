@@ -13,6 +13,7 @@ from gateway.store.records import CorruptRecord
 from loadtest.bank.ledger import Ledger
 
 TENANT: Final = "demo"  # gateway.demo.settings
+LOST: Final = "was acknowledged and is lost"
 
 
 class AckBook:
@@ -43,7 +44,7 @@ def lost(data: Path, acked: dict[str, str]) -> Iterator[str]:
         for key, payment_id in acked.items():
             payment = view.by_key(TENANT, key)
             if payment is None:
-                yield f"{key} was acknowledged and is lost"
+                yield f"{key} {LOST}"
             elif payment.id.hex() != payment_id.replace("-", ""):
                 yield f"{key} was acknowledged as {payment_id} and is {payment.id.hex()}"
 

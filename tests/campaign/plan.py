@@ -16,12 +16,12 @@ PLACES: Final[tuple[Point | None, ...]] = (
     Point.COMMIT_DURABLE,
     None,
     Point.COMMIT_TOLD,
-    Point.SEND_MARKED,
-    None,
     Point.SEND_FRAMED,
-    Point.SEND_WRITTEN,
+    None,
+    Point.SEND_MARKED,
     Point.RECOVERY_PAGE,  # after a round that surely left SENDING behind
     None,
+    Point.SEND_WRITTEN,
     Point.SEND_ANSWERED,
     Point.SEND_RECORDED,
     None,
@@ -39,6 +39,7 @@ _HITS_MAX: Final = {Point.RECOVERY_PAGE: 1, Point.REPORT_READ: 2, Point.CURSOR_D
 HITS_MAX: Final = 12
 """Of the other points: so many are met within a second of traffic."""
 PAYMENTS: Final = (12, 30)
+PAYMENTS_UNDER_LOAD: Final = (20, 60)
 WINDOW: Final = (1, 12)
 LINGER_S_MAX: Final = 0.4
 
@@ -68,7 +69,7 @@ def plan(seed: int, number: int) -> Plan:
     """The round `number` (from 0) of the campaign with this seed."""
     dice = random.Random(f"{seed}/{number}")
     point = PLACES[number % len(PLACES)]
-    payments = dice.randint(*PAYMENTS)
+    payments = dice.randint(*(PAYMENTS if point else PAYMENTS_UNDER_LOAD))
     return Plan(
         number=number,
         point=point,

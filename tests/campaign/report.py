@@ -28,7 +28,7 @@ def written(file: Path, document: dict[str, Any]) -> None:
 
 
 def _git(*words: str) -> str:
-    """"" without a git checkout."""
+    """ "" without a git checkout."""
     try:
         done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, timeout=30)
     except OSError:

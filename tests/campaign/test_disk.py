@@ -1,13 +1,12 @@
 """A diagonal of the disk matrix (tests/campaign/disk.py has all of it). Map-full, growth and shedding are claimed by
 tests/store/test_writer.py, records found torn by their checksum and never sent by tests/store/test_corruption.py."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.campaign.disk import complaints, diagonal, played, recorded
-from tests.campaign.strace import CALLS, Event, Fault, missing
+from tests.campaign.strace import CALLS, Event, missing
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
