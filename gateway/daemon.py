@@ -29,6 +29,7 @@ import trio
 
 from adapters.registry import build as build_adapter
 from gateway import config as configuration
+from gateway import failpoints
 from gateway.clock import SystemClock
 from gateway.config import BankProfile, Config, ConfigError
 from gateway.connector.config import LinkConfig
@@ -81,10 +82,13 @@ class BankTasks:
         return self.lane.breaker.value if self.bank.profile.enabled else ""
 
 
-def run(config_path: Path, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
-    """`causeway serve`: runs the daemon until a signal; returns its exit code."""
+def run(config_path: Path, *, rehearsal: Path | None = None, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
+    """`causeway serve`: runs the daemon until a signal; returns its exit code. `rehearsal`: a file of fail points,
+    for tests."""
     try:
         config = configuration.load(config_path)
+        if rehearsal is not None:
+            failpoints.arm(configuration.read_rehearsal(rehearsal))
     except ConfigError as error:
         print(error, file=err)
         return EXIT_CONFIG
