@@ -14,7 +14,6 @@ output that says where it listens. Stopping is ordered the other way round: no n
 get `drain_s`, then everything is cancelled. What is cut off is found by the next start (law 6).
 """
 
-import errno
 import json
 import logging
 import os
@@ -40,7 +39,7 @@ from gateway.dispatch.lane import Lane
 from gateway.events.feed import Feed
 from gateway.events.watch import watch
 from gateway.house import Bank, House
-from gateway.ingress.edge import Edge, listener_files
+from gateway.ingress.edge import Edge, server_files
 from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context, server_context
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
@@ -86,15 +85,10 @@ def run(config_path: Path, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr
     """`causeway serve`: runs the daemon until a signal; returns its exit code."""
     try:
         config = configuration.load(config_path)
-        if found := flaws(config_path, config):
-            raise ConfigError(found)
-        watched = telemetry.start(config.telemetry, out, err)
     except ConfigError as error:
         print(error, file=err)
         return EXIT_CONFIG
-    except OSError as error:  # of the file that spans go to
-        print(f"{config_path}: telemetry.traces: must be a file that can be written: {error}", file=err)
-        return EXIT_CONFIG
+    watched = telemetry.start(config.telemetry, out, err)
     try:
         trio.run(serve, config, watched, out)
         return EXIT_STOPPED
@@ -110,29 +104,9 @@ def run(config_path: Path, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr
         watched.shutdown()
 
 
-def flaws(path: Path, config: Config) -> list[str]:
-    """What is wrong with a configuration that could be loaded from `path`, a line each: settings that a bank's adapter
-    does not know, files that hold no certificate or another key. `causeway check-config` asks too."""
-    found = []
-    try:
-        server_context(listener_files(config))
-    except TlsFileBad as error:
-        found.append(f"{path}: listen.tls: {error}")
-    for name, profile in config.banks.items():
-        file = config.banks_dir / f"{name}.toml"
-        try:
-            _adapter(profile)
-        except ValueError as error:
-            found.append(f"{file}: protocol_settings.{error}")
-        try:
-            client_context(_bank_files(profile))
-        except TlsFileBad as error:
-            found.append(f"{file}: connection: {error}")
-    return found
-
-
 async def serve(config: Config, watched: telemetry.Telemetry, out: TextIO) -> None:
     """The whole daemon. Raises CannotStart before anything was served, StoreFailed when the store latched."""
+    rehearse(config)
     clock = SystemClock()
     try:
         opened = LmdbStore(
@@ -197,12 +171,11 @@ async def _open(edge: Edge) -> None:
         raise CannotStart(f"listen.tls: {error}", EXIT_CONFIG) from error
     except OSError as error:
         wanted = ", ".join(f"listen.{name}: {address}" for name, address in edge.wanted.items())
-        text = f"cannot listen ({wanted}): {error.strerror or error}. "
-        if error.errno == errno.EADDRINUSE:
-            text += "Is another daemon running? Stop it, or change listen.tls.port (or listen.plaintext.port)."
-            raise CannotStart(text, EXIT_IN_USE) from error
-        text += "listen.tls.host must be an address of this machine, and listen.tls.port one that this user may take."
-        raise CannotStart(text, EXIT_CONFIG) from error
+        text = (
+            f"cannot listen ({wanted}): {error.strerror or error}. Is another daemon running? "
+            "Change listen.tls.port (or listen.plaintext.port), or stop what has the port."
+        )
+        raise CannotStart(text, EXIT_IN_USE) from error
 
 
 def _say_ready(out: TextIO, edge: Edge, config: Config) -> None:
@@ -251,18 +224,40 @@ def _tasks(house: House, bank: Bank, pool: Pool) -> BankTasks:
 
 
 def _adapter(profile: BankProfile) -> Adapter:
-    """Raises ValueError, which `flaws` would have found."""
-    return build_adapter(profile.protocol, profile.protocol_settings)
+    try:
+        return build_adapter(profile.protocol, profile.protocol_settings)
+    except ValueError as error:
+        text = f"bank {profile.name}: protocol_settings.{error}"
+        raise CannotStart(text, EXIT_CONFIG) from error
 
 
-def _bank_files(profile: BankProfile) -> TlsClientFiles:
-    wire = profile.connection
-    pins = frozenset(wire.spki_sha256_pins)
-    return TlsClientFiles(wire.certificate_file, wire.key_file, wire.ca_file, wire.crl_file, pins)
+def rehearse(config: Config) -> None:
+    """What a start would find out too late, or after it has opened something: adapters' settings, certificates and
+    keys that do not belong together. Touches neither store nor network. Raises CannotStart with every problem."""
+    problems: list[str] = []
+    for profile in config.banks.values():
+        for check in (_adapter, _link):
+            try:
+                check(profile)
+            except CannotStart as error:
+                problems.append(str(error))
+    try:
+        server_context(server_files(config.listen.tls))
+    except TlsFileBad as error:
+        problems.append(f"listen.tls: {error}")
+    if problems:
+        raise CannotStart("\n".join(problems), EXIT_CONFIG)
 
 
 def _link(profile: BankProfile) -> LinkConfig:
-    wire, files = profile.connection, _bank_files(profile)
+    wire = profile.connection
+    files = TlsClientFiles(
+        wire.certificate_file, wire.key_file, wire.ca_file, wire.crl_file, frozenset(wire.spki_sha256_pins)
+    )
+    try:
+        client_context(files)
+    except TlsFileBad as error:
+        raise CannotStart(f"bank {profile.name}: connection: {error}", EXIT_CONFIG) from error
     return LinkConfig(
         host=wire.host,
         port=wire.port,

@@ -18,20 +18,15 @@ def serve(chosen: argparse.Namespace) -> int:
 def check_config(chosen: argparse.Namespace) -> int:
     """Says what a configuration means; or every problem of every file, and exits with Exit.REFUSED."""
     from gateway.config import ConfigError, check, load
-    from gateway.daemon import flaws
+    from gateway.daemon import CannotStart, rehearse
 
-    file = Path(chosen.file)
     try:
-        lines = check(file)
-        if found := flaws(file, load(file)):
-            raise ConfigError(found)
-    except ConfigError as error:
+        lines = check(Path(chosen.file))
+        rehearse(load(Path(chosen.file)))
+    except (ConfigError, CannotStart) as error:
         problems = str(error).splitlines()
         raise Complaint(
-            f"{chosen.file} cannot be used",
-            advice=problems,
-            exit=Exit.REFUSED,
-            facts={"problems": list(error.problems)},
+            f"{chosen.file} cannot be used", advice=problems, exit=Exit.REFUSED, facts={"problems": problems}
         ) from error
     print("\n".join(lines))
     return Exit.DONE

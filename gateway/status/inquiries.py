@@ -100,12 +100,13 @@ class Inquiries:
         """Raises NotSent when the bank could not be asked at all."""
         bank, now_ns = self._bank, self._house.clock.now_ns
         evidence, outcomes = b"", tuple[Outcome, ...]()
-        missing_s = self._missing.for_s(payment)
+        missing_for_s = self._missing.for_s(payment, trio.current_time())
         try:
             request = bank.adapter.inquire(payment)
             answer = await ask(self._house, bank, request, parent)
             evidence = answer.body
             outcomes = bank.adapter.read_inquiry(payment, answer)
+            self._note_missing(payment, outcomes)
         except NotSent:
             raise
         except (MaybeSent, Unreadable) as error:
@@ -120,21 +121,20 @@ class Inquiries:
             # die of it, each time anew after each start.
             logger.exception("inquiry failed unexpectedly", extra={"bank": bank.name})
             outcomes = ()
-        self._note_missing(payment, outcomes)
         return resolved(
             payment,
             outcomes,
             declaration=bank.adapter.declaration,
             policy=bank.profile.inquiry,
             now_ns=now_ns(),
+            missing_for_s=missing_for_s,
             leapt_ns=self._leaps.after(payment.attempts[-1].marked_at_ns) if payment.attempts else 0,
             evidence=evidence,
-            missing_s=missing_s,
         )
 
     def _note_missing(self, payment: Payment, outcomes: Sequence[Outcome]) -> None:
-        said = said_of(payment.wire_reference, outcomes)
-        if said and said[-1].word is Word.NOT_FOUND:
-            self._missing.said(payment)
-        elif said:
+        words = [outcome.word for outcome in said_of(payment.wire_reference, outcomes)]
+        if Word.NOT_FOUND in words:
+            self._missing.said(payment, trio.current_time())
+        elif words:
             self._missing.forget(payment)

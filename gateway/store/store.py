@@ -24,6 +24,7 @@ from gateway.core.ports import (
     Admission,
     Admitted,
     CommitListener,
+    Evidence,
     LaneCounts,
     PaymentFilter,
     Step,
@@ -33,7 +34,7 @@ from gateway.core.ports import (
 from gateway.core.states import State, step
 from gateway.store import layout
 from gateway.store.environment import OpenEnvironment, lock_directory, open_environment, open_maps
-from gateway.store.reads import Evidence, View
+from gateway.store.reads import View
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
 from gateway.store.writer import CommitTimed, Job, Usage, Writer
@@ -282,7 +283,7 @@ class LmdbStore:
             view.check_head()
 
     async def evidence(self, sha256: bytes) -> Evidence | None:
-        """The bank's bytes a fact's `evidence_sha256` names. Raises CorruptRecord."""
+        """Raises CorruptRecord."""
         await trio.lowlevel.checkpoint()
         with self._view() as view:
             return view.evidence(sha256)

@@ -129,6 +129,7 @@ ADMIT: Final = "causeway.admit"
 CALL: Final = "causeway.call"
 COLLECT: Final = "causeway.collect"
 COMMIT: Final = "causeway.commit"
+DECIDE: Final = "causeway.decide"
 EXCHANGE: Final = "causeway.exchange"
 INQUIRE: Final = "causeway.inquire"
 RECOVER: Final = "causeway.recover"
@@ -158,6 +159,7 @@ SPANS: Final = {
         SpanName(EXCHANGE, "client", "one HTTP exchange with a bank"),
         SpanName(INQUIRE, "internal", "a bank asked what became of a payment"),
         SpanName(COLLECT, "internal", "a visit to a bank's mailbox"),
+        SpanName(DECIDE, "internal", "a person's act about a payment in doubt: proposed or confirmed"),
         SpanName(REPORT, "internal", "a bank's later word taken: settlement, rejection, return"),
         SpanName(WATCH, "producer", "facts handed to a watcher; linked to the payments' traces"),
         SpanName(RECOVER, "internal", "what the start found unfinished"),
