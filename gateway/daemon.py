@@ -14,6 +14,7 @@ output that says where it listens. Stopping is ordered the other way round: no n
 get `drain_s`, then everything is cancelled. What is cut off is found by the next start (law 6).
 """
 
+import errno
 import json
 import logging
 import os
@@ -88,7 +89,11 @@ def run(config_path: Path, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr
     except ConfigError as error:
         print(error, file=err)
         return EXIT_CONFIG
-    watched = telemetry.start(config.telemetry, out, err)
+    try:
+        watched = telemetry.start(config.telemetry, out, err)
+    except OSError as error:  # of the file that spans go to
+        print(f"{config_path}: telemetry.traces: must be a file that can be written: {error}", file=err)
+        return EXIT_CONFIG
     try:
         trio.run(serve, config, watched, out)
         return EXIT_STOPPED
@@ -171,11 +176,12 @@ async def _open(edge: Edge) -> None:
         raise CannotStart(f"listen.tls: {error}", EXIT_CONFIG) from error
     except OSError as error:
         wanted = ", ".join(f"listen.{name}: {address}" for name, address in edge.wanted.items())
-        text = (
-            f"cannot listen ({wanted}): {error.strerror or error}. Is another daemon running? "
-            "Change listen.tls.port (or listen.plaintext.port), or stop what has the port."
-        )
-        raise CannotStart(text, EXIT_IN_USE) from error
+        text = f"cannot listen ({wanted}): {error.strerror or error}. "
+        if error.errno == errno.EADDRINUSE:
+            text += "Is another daemon running? Stop it, or change listen.tls.port (or listen.plaintext.port)."
+            raise CannotStart(text, EXIT_IN_USE) from error
+        text += "listen.tls.host must be an address of this machine, and listen.tls.port one that this user may take."
+        raise CannotStart(text, EXIT_CONFIG) from error
 
 
 def _say_ready(out: TextIO, edge: Edge, config: Config) -> None:
