@@ -29,7 +29,6 @@ import trio
 
 from adapters.registry import build as build_adapter
 from gateway import config as configuration
-from gateway import failpoints
 from gateway.clock import SystemClock
 from gateway.config import BankProfile, Config, ConfigError
 from gateway.connector.config import LinkConfig
@@ -87,12 +86,14 @@ def run(config_path: Path, *, rehearsal: Path | None = None, out: TextIO = sys.s
     for tests."""
     try:
         config = configuration.load(config_path)
-        if rehearsal is not None:
-            failpoints.arm(configuration.read_rehearsal(rehearsal))
     except ConfigError as error:
         print(error, file=err)
         return EXIT_CONFIG
-    watched = telemetry.start(config.telemetry, out, err)
+    try:
+        watched = telemetry.start(config.telemetry, out, err)
+    except OSError as error:  # of the file that spans go to
+        print(f"{config_path}: telemetry.traces: must be a file that can be written: {error}", file=err)
+        return EXIT_CONFIG
     try:
         trio.run(serve, config, watched, out)
         return EXIT_STOPPED

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import trio
 
@@ -13,7 +14,7 @@ from gateway.core.states import Kind, State
 from gateway.dispatch.lane import Lane
 from gateway.house import House
 from gateway.status.inquiries import Inquiries
-from tests.fakes.bank import fails, says
+from tests.fakes.bank import DECLARATION, fails, says
 from tests.fakes.house import bank, house, link, queue
 
 
@@ -78,6 +79,27 @@ async def test_a_bank_that_stood_still_is_not_believed_at_once(autojump_clock: t
         await trio.sleep(200)
     assert await states(gate, payments) == [State.ACCEPTED]
     assert link(gate).bookings[reference] == 1
+
+
+async def test_a_bank_without_inquiries_is_not_asked(autojump_clock: trio.testing.MockClock) -> None:
+    """Its doubts wait for reports; trying to ask it ended the whole daemon, and again after each restart."""
+    gate = house(bank(declaration=replace(DECLARATION, inquiry=False)))
+    payments = await in_doubt(gate, 1, booked=True)
+    async with running(gate):
+        await trio.sleep(10_000)
+    assert link(gate).asked_at_s == []
+    assert await states(gate, payments) == [State.IN_DOUBT]
+
+
+async def test_a_fault_in_reading_an_answer_ends_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    """An answer that breaks its reader teaches nothing; the task goes on and asks again within the budget."""
+    gate = house()
+    link(gate).inquiry_turn = says(200, b"CW NO-SUCH-WORD")
+    payments = await in_doubt(gate, 1, booked=True)
+    async with running(gate):
+        await trio.sleep(86_400)
+    assert len(link(gate).asked_at_s) == 3
+    assert await states(gate, payments) == [State.IN_DOUBT]
 
 
 async def test_the_budget_of_a_payment_is_three(autojump_clock: trio.testing.MockClock) -> None:
