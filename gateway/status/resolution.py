@@ -14,6 +14,8 @@ from gateway.core.payment import Payment
 from gateway.core.ports import Declaration, Step
 from gateway.core.states import State
 
+JITTER = 0.1
+"""Share of a wait between inquiries that chance may cut off."""
 WINDOW_MARGIN_S = 3600.0
 """A resend must reach the bank this long before its duplicate detection forgets the first one."""
 
@@ -26,9 +28,10 @@ def resolved(
     policy: InquiryPolicy,
     now_ns: int,
     evidence: bytes,
+    spread: float = 0.0,
 ) -> Step:
-    """The step that follows from the bank's answer to one inquiry."""
-    next_ns = next_inquiry_ns(payment, policy, now_ns)
+    """The step that follows from the bank's answer to one inquiry. `spread`: as in `next_inquiry_ns`."""
+    next_ns = next_inquiry_ns(payment, policy, now_ns, spread)
     ours = [outcome for outcome in outcomes if outcome.wire_reference == payment.wire_reference]
     word = ours[-1] if ours else None
     if (
@@ -51,13 +54,18 @@ def resolved(
     )
 
 
-def next_inquiry_ns(payment: Payment, policy: InquiryPolicy, now_ns: int) -> int:
-    """When to ask again after this inquiry; 0 = the payment's budget is spent."""
+def next_inquiry_ns(payment: Payment, policy: InquiryPolicy, now_ns: int, spread: float = 0.0) -> int:
+    """When to ask again after this inquiry; 0 = the payment's budget is spent.
+
+    `spread` in 0..1 is a random number of the caller's: it cuts the wait by up to JITTER, so that doubts that arose
+    together are not asked about together, and the last inquiry still falls into the window.
+    """
+    shorter = 1.0 - JITTER * spread
     made = payment.inquiries + 1
     if payment.state is State.IN_DOUBT:
         too_old = now_ns - payment.doubt_since_ns >= int(policy.window_s * 1e9)
-        return 0 if made >= policy.per_payment_max or too_old else now_ns + int(policy.again_after_s * 1e9)
-    return 0 if made >= policy.follow_max else now_ns + int(policy.follow_again_s * 1e9)
+        return 0 if made >= policy.per_payment_max or too_old else now_ns + int(policy.again_after_s * shorter * 1e9)
+    return 0 if made >= policy.follow_max else now_ns + int(policy.follow_again_s * shorter * 1e9)
 
 
 def _is_proof(payment: Payment, declaration: Declaration, now_ns: int) -> bool:
