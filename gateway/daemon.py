@@ -19,7 +19,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,9 +38,9 @@ from gateway.core.ports import Adapter, Collects, WallClock
 from gateway.dispatch.lane import Lane
 from gateway.events.feed import Feed
 from gateway.events.watch import watch
-from gateway.ingress.edge import Edge
-from gateway.journey import Bank, House
-from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context
+from gateway.house import Bank, House
+from gateway.ingress.edge import Edge, server_files
+from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context, server_context
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
 from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable
@@ -106,6 +106,7 @@ def run(config_path: Path, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr
 
 async def serve(config: Config, watched: telemetry.Telemetry, out: TextIO) -> None:
     """The whole daemon. Raises CannotStart before anything was served, StoreFailed when the store latched."""
+    rehearse(config)
     clock = SystemClock()
     try:
         opened = LmdbStore(
@@ -132,6 +133,7 @@ async def _serve_from(
         recovered = await recover(store, clock, _first_inquiry_s(config))
         span.note(batch=recovered.doubted, sequence=recovered.sequence)
     logger.info("recovered", extra={"count": recovered.doubted})
+    check_strays(await store.undecided(), config.banks.keys())
     tasks = {name: _tasks(house, bank, pools[name]) for name, bank in banks.items()}
     feed = Feed(store)
     edge = Edge(config, house, partial(watch, feed), lambda name: tasks[name].breaker)
@@ -149,6 +151,17 @@ async def _serve_from(
         feed.close()  # watchers would hold the drain to its end; they resume at the next daemon
         await _drain(edge, [task.lane for task in tasks.values()], config.drain_s)
         nursery.cancel_scope.cancel()
+
+
+def check_strays(undecided: Mapping[str, int], profiles: Collection[str]) -> None:
+    """Payments of a bank without a profile would have no lane, no inquiries and no place in any list of banks. Raises
+    CannotStart."""
+    for bank in sorted(undecided.keys() - set(profiles)):
+        text = (
+            f"{undecided[bank]} payments of bank {bank} are not sent or in doubt, but it has no profile: put "
+            f"{bank}.toml back until they are decided. With enabled = false nothing more is sent to it."
+        )
+        raise CannotStart(text, EXIT_CONFIG)
 
 
 async def _open(edge: Edge) -> None:
@@ -218,11 +231,33 @@ def _adapter(profile: BankProfile) -> Adapter:
         raise CannotStart(text, EXIT_CONFIG) from error
 
 
+def rehearse(config: Config) -> None:
+    """What a start would find out too late, or after it has opened something: adapters' settings, certificates and
+    keys that do not belong together. Touches neither store nor network. Raises CannotStart with every problem."""
+    problems: list[str] = []
+    for profile in config.banks.values():
+        for check in (_adapter, _link):
+            try:
+                check(profile)
+            except CannotStart as error:
+                problems.append(str(error))
+    try:
+        server_context(server_files(config.listen.tls))
+    except TlsFileBad as error:
+        problems.append(f"listen.tls: {error}")
+    if problems:
+        raise CannotStart("\n".join(problems), EXIT_CONFIG)
+
+
 def _link(profile: BankProfile) -> LinkConfig:
     wire = profile.connection
     files = TlsClientFiles(
         wire.certificate_file, wire.key_file, wire.ca_file, wire.crl_file, frozenset(wire.spki_sha256_pins)
     )
+    try:
+        client_context(files)
+    except TlsFileBad as error:
+        raise CannotStart(f"bank {profile.name}: connection: {error}", EXIT_CONFIG) from error
     return LinkConfig(
         host=wire.host,
         port=wire.port,

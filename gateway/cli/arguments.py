@@ -33,6 +33,7 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _serve(commands)
     _demo(commands)
@@ -49,8 +50,23 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
+class _Version(argparse.Action):
+    """Asks the installed package only when it is wanted: its metadata takes longer to find than `--help` to print."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_unused: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"causeway {version('causeway')}\n")
+
+
 def _serve(commands: _Commands) -> None:
-    parser = commands.add_parser("serve", help="run the daemon", description="Run the daemon until it is told to stop.")
+    parser = commands.add_parser(
+        "serve",
+        help="run the daemon",
+        description="Run the daemon until it is told to stop (SIGTERM, SIGINT).",
+        epilog="exit codes: 0 stopped as asked, 1 the store or the daemon failed, 2 bad configuration, "
+        "3 data directory or port in use",
+    )
     parser.add_argument("--config", metavar="FILE", required=True, help="its configuration (conf/causeway.toml)")
 
 
@@ -185,11 +201,24 @@ def _bank_sim(commands: _Commands, arguments: Sequence[str]) -> None:
 
 def _door(parser: argparse.ArgumentParser) -> None:
     """Where the daemon is, who we are, and how the answer looks."""
-    door = parser.add_argument_group("the daemon (flags go before the profile)")
+    door = parser.add_argument_group("the daemon (a flag counts more than the profile)")
     door.add_argument("--profile", metavar="FILE", help="TOML with address, ca, cert, key (default: $CAUSEWAY_PROFILE)")
     door.add_argument("--address", metavar="HOST:PORT")
     door.add_argument("--ca", metavar="FILE", help="certificates that vouch for the daemon (PEM)")
     door.add_argument("--cert", metavar="FILE", help="our certificate (PEM)")
     door.add_argument("--private-key", metavar="FILE", help="our private key (PEM)")
-    door.add_argument("--timeout", type=float, default=20.0, metavar="S", help="seconds for one call (default: 20)")
-    parser.add_argument("--json", action="store_true", help="for machines: JSON with protobuf's JSON names")
+    door.add_argument("--timeout", type=_seconds, default=20.0, metavar="S", help="seconds for one call (default: 20)")
+    parser.add_argument(
+        "--json", action="store_true", help="for machines: JSON with protobuf's names, a document per line"
+    )
+
+
+def _seconds(text: str) -> float:
+    """A time to wait: finite and above zero. Raises ValueError, which argparse tells in its own words."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+_seconds.__name__ = "number of seconds"  # argparse names the type so

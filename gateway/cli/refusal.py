@@ -113,7 +113,9 @@ def from_status(status: status_pb2.Status) -> Refusal:
 def _why_unreachable(message: str) -> list[str]:
     """grpcio's own words, and what they usually mean."""
     text = message.lower()
-    if any(sign in text for sign in ("alert", "socket closed", "connection reset", "eof")):
+    if "resolving" in text:
+        why = "no machine of this name is known: write the address as HOST:PORT"
+    elif any(sign in text for sign in ("alert", "socket closed", "connection reset", "eof")):
         why = "it closed the connection: is our certificate (--cert) from the CA it trusts, and still valid?"
     elif any(sign in text for sign in ("handshake", "certificate", "hostname", "peer name", "ssl")):
         why = "we do not trust it: --ca does not vouch for its certificate, or that carries another name (server_name)"

@@ -65,7 +65,8 @@ def from_protobuf_json(document: Mapping[str, object]) -> payment_pb2.Instructio
     try:
         return ParseDict(dict(document), payment_pb2.Instruction())
     except ParseError as error:
-        raise Faulty(("instruction", str(error))) from error
+        text = str(error).splitlines()[0].removesuffix(".")  # then follows a list of every field there is
+        raise Faulty(("instruction", f"is not in protobuf's JSON form: {text}")) from error
 
 
 def _amount(order: payment_pb2.Instruction, text: str) -> None:

@@ -12,6 +12,7 @@ from gateway.core.decisions import Act, Confirming, Proposing
 from gateway.core.payment import Payment, Principal
 from gateway.core.ports import Step
 from gateway.core.roles import Role
+from gateway.house import House
 from gateway.ingress import doubt_requests, requests
 from gateway.ingress.doubt_translate import doubt, evidence_of
 from gateway.ingress.errors import ActRefused, answered
@@ -19,7 +20,7 @@ from gateway.ingress.payments import HISTORY_MAX, Call, of_tenant
 from gateway.ingress.principals import Principals
 from gateway.ingress.translate import fact as fact_message
 from gateway.ingress.translate import payment as payment_message
-from gateway.journey import House, follow_at_ns
+from gateway.journey import follow_at_ns
 from gateway.telemetry import names
 
 NEVER: Final = 0

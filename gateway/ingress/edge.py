@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 import trio
 
 from causeway.v1 import bank_service_pb2_grpc, doubt_service_pb2_grpc, payment_service_pb2_grpc
-from gateway.config import Config
+from gateway.config import Config, TlsListen
+from gateway.house import House
 from gateway.ingress.banks import BankService, BreakerOf
 from gateway.ingress.doubts import DoubtService
 from gateway.ingress.payments import PaymentService, Watch
 from gateway.ingress.principals import Principals
 from gateway.ingress.trace import in_call, traceparent
-from gateway.journey import House
 from gateway.net.tls import TlsServerFiles, server_context
 from gateway.net.tls_stream import TlsStream
 from gateway.rpc import reflection
@@ -54,8 +54,7 @@ class Edge:
     async def open(self) -> None:
         """Binds the listeners. Raises OSError when an address is taken, TlsFileBad for an unusable file."""
         tls = self._config.listen.tls
-        files = TlsServerFiles(tls.certificate_file, tls.key_file, tls.client_ca_file, tls.crl_file)
-        context = server_context(files)
+        context = server_context(server_files(tls))
 
         async def upgrade(socket: trio.SocketStream) -> trio.abc.Stream:
             stream = TlsStream(socket, context, server_side=True)
@@ -139,6 +138,10 @@ class Edge:
             for name in self._house.banks:
                 self._health.set(name, self._breaker_of(name) == "CLOSED")
             await trio.sleep(HEALTH_EVERY_S)
+
+
+def server_files(tls: TlsListen) -> TlsServerFiles:
+    return TlsServerFiles(tls.certificate_file, tls.key_file, tls.client_ca_file, tls.crl_file)
 
 
 def limits_of(config: Config) -> ServerLimits:

@@ -13,6 +13,7 @@ from gateway.core.facts import Fact
 from gateway.core.payment import Payment, Principal
 from gateway.core.ports import Admitted, Step, Store
 from gateway.core.states import State
+from gateway.house import House
 from gateway.ingress import requests, translate
 from gateway.ingress.errors import (
     InvalidRequest,
@@ -24,7 +25,7 @@ from gateway.ingress.errors import (
 )
 from gateway.ingress.principals import Principals
 from gateway.ingress.trace import parent_of
-from gateway.journey import House, Refusal, accept
+from gateway.journey import Refusal, accept
 from gateway.rpc.server import Batch
 from gateway.telemetry import names
 

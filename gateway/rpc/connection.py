@@ -99,12 +99,12 @@ class Connection:
             fresh: list[Call] = []
             for event in self.session.receive(data, now):
                 self._handle(event, fresh)
-            for call in fresh:
-                self._start(call)
             if self.session.wants_send:
                 self._writer.ring()
             if self.session.failed is not None:
                 return
+            for call in fresh:
+                self._start(call)
             data = await self._receive()
 
     async def _receive(self) -> bytes | bytearray:
@@ -166,15 +166,14 @@ class Connection:
             self.session.finish(stream, trailers(status))
 
     def _reset(self, stream: Stream) -> None:
+        """The session counts the call as lingering; that ends at once unless its handler is running."""
         call = self._calls.get(stream.id)
-        if call is None:
-            return
-        if call.started:
+        if call is not None and call.started:
             call.gone = True
-            self.session.lingering += 1
             call.scope.cancel()
         else:
-            del self._calls[stream.id]
+            self._calls.pop(stream.id, None)
+            self.session.lingering -= 1
 
     def _abandon_calls(self) -> None:
         """The peer is gone: cancel what still works for it."""

@@ -20,8 +20,8 @@ class ServerLimits:
       close_timeout_s: to flush a last GOAWAY and see the peer hang up before the socket is closed.
 
     Calls
-      max_concurrent_streams: per connection, handlers that are still winding down included; one more is refused
-        with REFUSED_STREAM, which clients retry. Bounds the tasks of one connection.
+      max_concurrent_streams: per connection; one more is refused with REFUSED_STREAM, which clients retry. Handlers
+        still winding down after a reset may add as many again. Bounds the tasks of one connection.
       max_receive_message_bytes: after decompression. 4 MiB is what every gRPC implementation defaults to.
       max_send_message_bytes: before compression. Stock clients refuse more than 4 MiB anyway.
       header_list_bytes: decoded size of one header list; gRPC's own hard limit is 16 KiB.

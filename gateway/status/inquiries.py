@@ -14,15 +14,18 @@ from typing import Final
 
 import trio
 
-from gateway.core import happenings
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import MaybeSent, NotSent, Unreadable
 from gateway.core.facts import Fact
+from gateway.core.outcome import Outcome, Word, said_of
 from gateway.core.payment import Payment
 from gateway.core.ports import Step, Stepped
 from gateway.core.states import State
-from gateway.journey import Bank, House, ask
-from gateway.status.resolution import next_inquiry_ns, resolved
+from gateway.house import Bank, House
+from gateway.journey import ask
+from gateway.status.leaps import Leaps
+from gateway.status.missing import Missing
+from gateway.status.resolution import resolved
 from gateway.telemetry import names
 
 logger = logging.getLogger(__name__)
@@ -47,10 +50,15 @@ class Inquiries:
         self._wake = trio.Event()
         self._failures = 0
         self._silent = 0
+        self._leaps = Leaps(house.clock)
+        self._missing = Missing()
         house.store.on_commit(self._told)
 
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Runs until cancelled; ends at once where the bank cannot be asked: its payments in doubt wait for a report, a
+        statement or people, also those whose inquiry was planned while it could."""
+        if not self._bank.adapter.declaration.inquiry:
+            return
         while True:
             self._wake = wake = trio.Event()
             if await self._ask_all_due():
@@ -69,8 +77,10 @@ class Inquiries:
     async def _ask_all_due(self) -> bool:
         """Whether the bank is there: False ends the round at the first sign that it is not."""
         store, name = self._house.store, self._bank.name
+        self._leaps.look()
         while due := await store.inquiries_due(name, self._house.clock.now_ns(), 1):
             await self._ask_in_pace(due[0])
+            self._leaps.look()
             if self._failures:
                 return False
         return True
@@ -116,36 +126,51 @@ class Inquiries:
 
     async def _answer(self, payment: Payment, parent: str) -> Meaning:
         """Asks. Raises NotSent when the bank could not be asked at all."""
-        bank = self._bank
-        policy, now_ns, spread = bank.profile.inquiry, self._house.clock.now_ns, self._house.dice.random()
-        evidence = b""
+        bank, evidence, outcomes = self._bank, b"", tuple[Outcome, ...]()
+        missing_for_s = self._missing.for_s(payment, trio.current_time())
         try:
             answer = await ask(self._house, bank, bank.adapter.inquire(payment), parent)
             evidence = answer.body
-            outcomes = bank.adapter.read_inquiry(payment, answer)
+            read = bank.adapter.read_inquiry(payment, answer)
+            self._note_missing(payment, read)
+            outcomes, self._failures, self._silent = read, 0, 0
+        except NotSent:
+            raise
         except (MaybeSent, Unreadable) as error:
             # An inquiry may be repeated at will, but it was made: it counts against the budget.
+            self._note_silence()
             logger.warning(
                 "inquiry without a usable answer",
                 extra={"bank": bank.name, "reason": getattr(error, "reason", "UNREADABLE")},
             )
-            self._silent += 1
-            self._failures += self._silent >= SILENT_MAX
-            return lambda asked: Step(
-                payment_id=asked.id,
-                happening=happenings.inquired(next_inquiry_ns(asked, policy, now_ns(), spread), evidence),
-                expected_version=asked.version,
-            )
-        self._failures = self._silent = 0
+        except Exception:
+            # A defect of ours, met by one payment or answer. It costs that payment an inquiry; the daemon must not
+            # die of it, each time anew after each start.
+            self._note_silence()
+            logger.exception("inquiry failed unexpectedly", extra={"bank": bank.name})
+        now_ns, spread = self._house.clock.now_ns(), self._house.dice.random()
         return lambda asked: resolved(
             asked,
             outcomes,
             declaration=bank.adapter.declaration,
-            policy=policy,
-            now_ns=now_ns(),
+            policy=bank.profile.inquiry,
+            now_ns=now_ns,
+            missing_for_s=missing_for_s,
+            leapt_ns=self._leaps.after(asked.attempts[-1].marked_at_ns) if asked.attempts else 0,
             evidence=evidence,
             spread=spread,
         )
+
+    def _note_silence(self) -> None:
+        self._silent += 1
+        self._failures += self._silent >= SILENT_MAX
+
+    def _note_missing(self, payment: Payment, outcomes: Sequence[Outcome]) -> None:
+        words = [outcome.word for outcome in said_of(payment.wire_reference, outcomes)]
+        if Word.NOT_FOUND in words:
+            self._missing.said(payment, trio.current_time())
+        elif words:
+            self._missing.forget(payment)
 
 
 def _same_doubt(asked: Payment, now: Payment) -> bool:

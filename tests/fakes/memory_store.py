@@ -8,7 +8,7 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 from typing import Final
 
 import trio
@@ -58,7 +58,7 @@ class MemoryStore:
         self._by_state: defaultdict[State, Ordered[bytes]] = defaultdict(Ordered)
         self._counts: Counter[tuple[str, State]] = Counter()
         self._queued: defaultdict[tuple[str, bool], Moments] = defaultdict(Ordered)
-        self._planned: defaultdict[str, Moments] = defaultdict(Ordered)
+        self._planned: defaultdict[tuple[str, bool], Moments] = defaultdict(Ordered)
         self.evidence_kept: dict[bytes, bytes] = {}
         self._evidence_bytes: dict[bytes, int] = {}
         self._cursors: dict[str, str] = {}
@@ -136,7 +136,7 @@ class MemoryStore:
             when = LATER if payment.send_after_ns else NOW
             yield self._queued[bank, when], payment.send_after_ns or payment.received_at_ns
         if payment.inquire_at_ns:
-            yield self._planned[bank], payment.inquire_at_ns
+            yield self._planned[bank, payment.state is State.IN_DOUBT], payment.inquire_at_ns
 
     def _has_reference(self, payment: Payment, happening: Happening) -> bool:
         attempt = happening.attempt
@@ -228,12 +228,14 @@ class MemoryStore:
 
     async def inquiries_due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
         await trio.lowlevel.checkpoint()
-        ripe = takewhile(lambda entry: entry[0] <= now_ns, self._planned[bank])
+        planned = (self._planned[bank, in_doubt] for in_doubt in (True, False))
+        ripe = chain.from_iterable(takewhile(lambda entry: entry[0] <= now_ns, entries) for entries in planned)
         return [self._payments[payment_id] for _, payment_id in islice(ripe, limit)]
 
     async def next_inquiry_ns(self, bank: str) -> int:
         await trio.lowlevel.checkpoint()
-        return next((moment_ns for moment_ns, _ in self._planned[bank]), 0)
+        moments = heapq.merge(self._planned[bank, True], self._planned[bank, False])
+        return next((moment_ns for moment_ns, _ in moments), 0)
 
     async def in_state(self, state: State, *, after: bytes = b"", limit: int) -> list[Payment]:
         await trio.lowlevel.checkpoint()

@@ -16,11 +16,11 @@ from gateway.core.payment import Rail
 from gateway.core.roles import Role
 from gateway.events.feed import Feed
 from gateway.events.watch import watch
+from gateway.house import House
 from gateway.ingress.banks import BankService
 from gateway.ingress.doubts import DoubtService
 from gateway.ingress.payments import PaymentService
 from gateway.ingress.principals import Principals
-from gateway.journey import House
 from gateway.rpc.server import Listener, Server
 from tests.fakes.clock import FakeClock
 from tests.fakes.house import bank, house

@@ -15,8 +15,8 @@ from gateway.core.payment import parse_id
 from gateway.core.ports import Step
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind
+from gateway.house import House
 from gateway.ingress.doubt_translate import EVIDENCE_SHOWN_BYTES_MAX, EVIDENCE_SHOWN_MAX
-from gateway.journey import House
 from gateway.limits import EVIDENCE_BYTES_MAX
 from gateway.telemetry import names
 from tests.fakes.house import trail

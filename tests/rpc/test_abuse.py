@@ -2,6 +2,7 @@
 
 import struct
 
+import grpc
 import pytest
 import trio
 import trio.testing
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.net import http2
+from gateway.rpc.context import Context
 from gateway.rpc.framing import frame
 from gateway.rpc.limits import ServerLimits
 from gateway.rpc.server import Server
@@ -24,13 +26,45 @@ async def test_rapid_reset(autojump_clock: trio.testing.MockClock) -> None:
     chosen = Server(limits=ServerLimits(abuse_burst=BURST, abuse_refill_per_s=0.0))
     echo.add_to(chosen)
     async with raw_peer(chosen) as peer:
-        for _ in range(2 * BURST):
+        for number in range(2 * BURST):
             stream_id = peer.h2.get_next_available_stream_id()
-            peer.h2.send_headers(stream_id, HANG)
+            peer.h2.send_headers(stream_id, headers(path=b"/test.Echo/Deaf"))
             peer.h2.reset_stream(stream_id, http2.ErrorCodes.CANCEL)
+            if number == BURST // 2:
+                await assert_works(peer)
         await peer.flush()
         await assert_calmed(peer)
     assert not echo.started.is_set()
+
+
+async def test_handlers_that_wind_down_count(autojump_clock: trio.testing.MockClock) -> None:
+    """Calls that are reset but still tidy up count too: at most twice the streams allowed have a handler."""
+    tidied = trio.Event()
+
+    async def slow_to_leave(request: bytes, context: Context) -> bytes:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await tidied.wait()
+        raise AssertionError("unreachable")
+
+    chosen = Server(limits=ServerLimits(max_concurrent_streams=1))
+    Echo().add_to(chosen)
+    handlers = {"Slow": grpc.unary_unary_rpc_method_handler(slow_to_leave)}
+    chosen.add_registered_method_handlers("test.Slow", handlers)
+    async with raw_peer(chosen) as peer:
+        for _ in range(2):
+            reset = await peer.request(headers(path=b"/test.Slow/Slow"), frame(b""))
+            await trio.testing.wait_all_tasks_blocked()
+            peer.h2.reset_stream(reset, http2.ErrorCodes.CANCEL)
+        surplus = await peer.request(HANG, frame(b""))
+        event = await peer.wait_for(http2.StreamReset, surplus)
+        assert isinstance(event, http2.StreamReset)
+        assert event.error_code == http2.ErrorCodes.REFUSED_STREAM
+        tidied.set()
+        await trio.testing.wait_all_tasks_blocked()
+        await assert_works(peer)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from gateway.core.ports import Step
 from gateway.core.proposal import Decision
 from gateway.core.reasons import Reason
 from gateway.core.states import State
-from gateway.journey import House, doubt
+from gateway.house import House
+from gateway.journey import doubt
 from gateway.status.inquiries import SILENT_MAX, Inquiries
 from tests.fakes.bank import DECLARATION, FakeLink, fails, says
 from tests.fakes.house import bank, house, link, queue
