@@ -14,6 +14,7 @@ from typing import Final
 
 import trio
 
+from gateway import failpoints
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import MaybeSent, NotSent, Unreadable
 from gateway.core.facts import Fact
@@ -21,6 +22,7 @@ from gateway.core.outcome import Outcome, Word, said_of
 from gateway.core.payment import Payment
 from gateway.core.ports import Step, Stepped
 from gateway.core.states import State
+from gateway.failpoints import Point
 from gateway.house import Bank, House
 from gateway.journey import ask
 from gateway.status.leaps import Leaps
@@ -109,6 +111,8 @@ class Inquiries:
                 self._failures += 1
                 span.failed(error.reason.value)
                 return
+            if failpoints.armed:
+                failpoints.reached(Point.INQUIRY_ANSWERED)
             stepped = await self._take(payment, meaning)
             if stepped.payment is not None:
                 span.note(state=stepped.payment.state.value)
