@@ -15,7 +15,7 @@ BEFORE: Final = "On the way to the bank: no byte of the request has been made"
 @dataclass(frozen=True, slots=True)
 class Row:
     """One way. `wire` is what the connector raises or returns: "NotSent REASON", "MaybeSent REASON", "WireAnswer 503".
-    `becomes` is the payment's state; behind an answer that leaves doubt, or is a refusal to process, also the reason."""
+    `becomes` is the payment's state; behind an answer that leaves doubt or refuses to process, also the reason."""
 
     id: str
     bank: str
