@@ -151,6 +151,22 @@ async def test_goaway_disowns_what_is_not_booked_yet(open_bank: Opener) -> None:
     assert here.bank.ledger.bookings_by_reference() == {"R3": 1}
 
 
+async def test_goaway_never_takes_back_what_it_disowned(open_bank: Opener) -> None:
+    """A later GOAWAY never names a higher last stream: what was disowned may have been sent elsewhere by now."""
+    here = await open_bank()
+    here.bank.sins += [
+        Sin("delay", reference="R1", seconds=0.4, when="before"),
+        Sin("goaway", reference="R2", last_stream="below"),
+        Sin("delay", reference="R3", seconds=0.2, when="before"),
+        Sin("goaway", reference="R3", last_stream="at"),
+    ]
+    first, _second, third = [await here.client.send("POST", "/v1/payments", single(f"R{n}")) for n in (1, 2, 3)]
+    await here.client.read_to_end()
+    assert {last for last, _ in here.client.goaways} == {first}
+    assert here.client.streams[third].log == []
+    assert here.bank.ledger.bookings_by_reference() == {"R1": 1}
+
+
 async def test_goaway_at_the_stream(open_bank: Opener) -> None:
     """GOAWAY at a stream: that stream is booked and answered, later ones are ignored, then the end."""
     here = await open_bank()
