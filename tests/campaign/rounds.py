@@ -205,7 +205,7 @@ def _watched_until_settled(stub: object, ids: set[str]) -> set[str]:
             if not left:
                 break
     except grpc.RpcError as error:
-        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:  # type: ignore[attr-defined]
+        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
             raise
     finally:
         stream.cancel()
