@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway import failpoints
-from gateway.config import ConfigError, read_rehearsal
-from gateway.config.rehearsal import AGREED, VARIABLE
+from gateway.config import ConfigError, read_failpoints
+from gateway.config.failpoints import AGREED, VARIABLE
 from gateway.failpoints import Act, FailPoint, FailPointReached, Point
 from tests.tidy.tree import python_files
 
@@ -36,7 +36,7 @@ def file(tmp_path: Path) -> Path:
 def test_the_switch_and_the_environment_together_arm(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With both, the file's points are read; one act each, at the hit that it names."""
     monkeypatch.setenv(VARIABLE, AGREED)
-    assert read_rehearsal(file) == (
+    assert read_failpoints(file) == (
         FailPoint(Point.SEND_MARKED, 2, Act.KILL),
         FailPoint(Point.COMMIT_FILLED, 1, Act.RAISE),
     )
@@ -47,7 +47,7 @@ def test_the_switch_alone_arms_nothing(file: Path, monkeypatch: pytest.MonkeyPat
     """An environment that says anything else is no agreement: the start is refused and says what it would take."""
     monkeypatch.setenv(VARIABLE, said)
     with pytest.raises(ConfigError, match="fail points are for tests"):
-        read_rehearsal(file)
+        read_failpoints(file)
 
 
 def test_a_daemon_with_the_switch_alone_does_not_start(file: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_wrong_file_names_what_is_wrong(file: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv(VARIABLE, AGREED)
     file.write_text(text)
     with pytest.raises(ConfigError, match=re.escape(f"{file}: {named}: ")):
-        read_rehearsal(file)
+        read_failpoints(file)
 
 
 def test_it_acts_once_at_its_hit() -> None:

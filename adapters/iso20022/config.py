@@ -1,4 +1,4 @@
-"""The `[protocol]` table of a bank profile that speaks ISO 20022, checked."""
+"""The `[protocol_settings]` table of a bank profile that speaks ISO 20022, checked."""
 
 import math
 import re

@@ -49,9 +49,12 @@ RETRY_AFTER_FULL_S: Final = 10.0  # somebody has to make room
 HOUSEKEEPING_S: Final = 60.0  # how often readers of dead processes are cleared from LMDB's table
 ADMISSIONS_QUEUE_SHARE: Final = 0.75  # of the queue: a flood of instructions must not keep a bank's word out
 SHED_SHARE: Final = 0.9  # of the largest map: above it only outcomes are written, the rest is their reserve
+DISK_RESERVE_BYTES: Final = 128 << 20  # for outcomes: two commits of the most and longest evidence
 GROWTH_FACTOR: Final = 2
 GROWTH_BYTES_MIN: Final = 1 << 20
 GROWTHS_MAX: Final = 48  # doublings of a batch's map before we give up: more than fit into 64 bits of address
+
+assert DISK_RESERVE_BYTES >= 2 * limits.COMMIT_PAYMENTS_MAX * limits.EVIDENCE_BYTES_MAX
 
 
 @dataclass(slots=True, eq=False)
@@ -95,7 +98,12 @@ class Writer:
     writer's thread."""
 
     def __init__(
-        self, maps: Maps, map_bytes_max: int, map_lock: threading.Lock, noted: Callable[[CorruptRecord], None]
+        self,
+        maps: Maps,
+        map_bytes_max: int,
+        map_lock: threading.Lock,
+        noted: Callable[[CorruptRecord], None],
+        disk_free: Callable[[], int],
     ) -> None:
         self.failed = trio.Event()
         self.listeners: list[CommitListener] = []
@@ -105,6 +113,8 @@ class Writer:
         self._map_lock = map_lock
         """Held by whoever reads, and by the writer while the map moves: moving it ends all open reads."""
         self._noted = noted
+        self._disk_free = disk_free
+        """Bytes we may still take of the disk."""
         self._queue: deque[Job] = deque()
         self._wake = threading.Condition()
         self._closing = False
@@ -146,6 +156,9 @@ class Writer:
             raise Overloaded("store queue", RETRY_AFTER_QUEUE_S)
         if sheddable and self._used_bytes > SHED_SHARE * self._map_bytes_max:
             raise Overloaded("store", RETRY_AFTER_FULL_S)
+        if sheddable and self._disk_free() < DISK_RESERVE_BYTES:
+            # LMDB calls a write that the full disk cut short EIO, which latches: admissions must stop before that.
+            raise Overloaded("disk", RETRY_AFTER_FULL_S)
 
     def _store_failed(self) -> StoreFailed:
         error = StoreFailed("the store is closed" if self._latched is None else f"the store failed: {self._latched}")

@@ -60,6 +60,8 @@ class Desk:
             await self._books.write(partial(journal, initiation))
         if not await self._forestall(struck, exchange):
             return
+        if not exchange.take_on():
+            return
         submission = Submission(
             initiation,
             exchange.request.traceparent,

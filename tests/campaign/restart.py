@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,7 +70,7 @@ async def fill(data: Path, count: int, sending: int) -> float:
     admissions = open_payments(count, sending, clock.now_ns())
     async with LmdbStore(data, clock=clock, map_bytes_initial=1 << 30) as store:
         done = 0
-        while batch := [each for each, _ in zip(admissions, range(COMMIT_PAYMENTS_MAX), strict=False)]:
+        while batch := list(islice(admissions, COMMIT_PAYMENTS_MAX)):
             await store.admit(batch)
             done += len(batch)
             if done % PROGRESS_EVERY < COMMIT_PAYMENTS_MAX:

@@ -23,7 +23,7 @@ from gateway.cli.files import Line
 from gateway.cli.house import verified
 from gateway.cli.patience import Patience
 from gateway.cli.submission import Route, Window, submit
-from gateway.config.rehearsal import AGREED, VARIABLE
+from gateway.config.failpoints import AGREED, VARIABLE
 from gateway.demo import settings
 from gateway.demo.children import Child
 from gateway.demo.oracle import control, judge, read_ledgers
