@@ -12,8 +12,8 @@ import trio
 
 from gateway import limits
 from gateway.core import happenings
-from gateway.core.facts import Fact
-from gateway.core.happenings import Happening
+from gateway.core.facts import STORE_ID, Fact, StoreHappening, quarantined_since, store_fact
+from gateway.core.happenings import Happening, wire_named
 from gateway.core.life import after as after_happening
 from gateway.core.life import fact
 from gateway.core.outcome import concluded
@@ -28,7 +28,7 @@ from gateway.core.ports import (
     Stepped,
     WallClock,
 )
-from gateway.core.states import IllegalStep, Kind, State, step
+from gateway.core.states import IllegalStep, State, step
 from gateway.store.matching import matches
 
 
@@ -100,23 +100,38 @@ class MemoryStore:
         return Stepped(moved, taken=True)
 
     def _has_reference(self, payment: Payment, happening: Happening) -> bool:
-        attempt = happening.attempt
-        if happening.kind is not Kind.MARKED or attempt is None:
-            return True
-        return self._wires.get((attempt.bank, attempt.wire_reference), payment.id) == payment.id
+        named = wire_named(payment, happening)
+        return named is None or self._wires.get(named, payment.id) == payment.id
 
     def _step(self, payment: Payment, happening: Happening) -> Payment:
         moved = after_happening(payment, happening, self._clock.now_ns())
         if happening.evidence:
             happening = replace(happening, evidence=happening.evidence[: limits.EVIDENCE_BYTES_MAX])
             self.evidence_kept[hashlib.sha256(happening.evidence).digest()] = happening.evidence
-        if happening.kind is Kind.MARKED and happening.attempt is not None:
-            self._wires[happening.attempt.bank, happening.attempt.wire_reference] = payment.id
+        named = wire_named(payment, happening)
+        if named is not None:
+            self._wires[named] = payment.id
         self._log(moved, payment.state, happening)
         return moved
 
     def _log(self, payment: Payment, before: State, happening: Happening) -> None:
         self._facts.append(fact(payment, before, happening, len(self._facts) + 1))
+
+    async def log(self, happenings: Sequence[StoreHappening]) -> None:
+        await trio.lowlevel.checkpoint()
+        told = len(self._facts)
+        for happening in happenings:
+            if happening.evidence:
+                kept = happening.evidence[: limits.EVIDENCE_BYTES_MAX]
+                self.evidence_kept[hashlib.sha256(kept).digest()] = kept
+                happening = replace(happening, evidence=kept)
+            version = sum(known.payment_id == STORE_ID for known in self._facts) + 1
+            self._facts.append(store_fact(happening, len(self._facts) + 1, version, self._clock.now_ns()))
+        self._tell(told)
+
+    async def quarantine(self) -> list[Fact]:
+        await trio.lowlevel.checkpoint()
+        return quarantined_since([known for known in reversed(self._facts) if known.payment_id == STORE_ID])
 
     def _tell(self, since: int) -> None:
         new = self._facts[since:]
