@@ -33,7 +33,7 @@ from gateway.core.ports import (
 )
 from gateway.core.states import State, step
 from gateway.store import layout
-from gateway.store.environment import OpenEnvironment, lock_directory, open_environment, open_maps
+from gateway.store.environment import OpenEnvironment, check_restored, lock_directory, open_environment, open_maps
 from gateway.store.reads import View
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
@@ -78,6 +78,7 @@ class LmdbStore:
     async def __aenter__(self) -> "LmdbStore":
         self._lock = lock_directory(self._path)
         try:
+            check_restored(self._path)
             env = self._open_with(self._path, self._map_bytes_initial)
             try:
                 env.reader_check()
