@@ -81,14 +81,19 @@ class BankTasks:
         return self.lane.breaker.value if self.bank.profile.enabled else ""
 
 
-def run(config_path: Path, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
-    """`causeway serve`: runs the daemon until a signal; returns its exit code."""
+def run(config_path: Path, *, rehearsal: Path | None = None, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
+    """`causeway serve`: runs the daemon until a signal; returns its exit code. `rehearsal`: a file of fail points,
+    for tests."""
     try:
         config = configuration.load(config_path)
     except ConfigError as error:
         print(error, file=err)
         return EXIT_CONFIG
-    watched = telemetry.start(config.telemetry, out, err)
+    try:
+        watched = telemetry.start(config.telemetry, out, err)
+    except OSError as error:  # of the file that spans go to
+        print(f"{config_path}: telemetry.traces: must be a file that can be written: {error}", file=err)
+        return EXIT_CONFIG
     try:
         trio.run(serve, config, watched, out)
         return EXIT_STOPPED

@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime
 
 import trio
 
-from gateway import limits
+from gateway import failpoints, limits
 from gateway.core import happenings
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import (
@@ -53,6 +53,7 @@ from gateway.core.ports import (
 )
 from gateway.core.reasons import Reason
 from gateway.core.states import State
+from gateway.failpoints import Point
 from gateway.house import Bank, House
 from gateway.intake.draft import Draft
 from gateway.intake.prepare import Prepared, prepare
@@ -114,9 +115,15 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
     with _send_span(house, bank, payments) as span:
         if not await _mark(house, bank, submission, request):
             return None
+        if failpoints.armed:
+            failpoints.reached(Point.SEND_MARKED)
         steps, answered = await _exchange(house, bank, submission, request, span.traceparent)
+        if failpoints.armed:
+            failpoints.reached(Point.SEND_ANSWERED)
         for stepped in await house.store.take(steps):
             _tell(house, bank, stepped)
+        if failpoints.armed:
+            failpoints.reached(Point.SEND_RECORDED)
         if not answered:
             span.failed(_reason_of(steps))
         return answered

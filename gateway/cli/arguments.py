@@ -68,6 +68,7 @@ def _serve(commands: _Commands) -> None:
         "3 data directory or port in use",
     )
     parser.add_argument("--config", metavar="FILE", required=True, help="its configuration (conf/causeway.toml)")
+    parser.add_argument("--failpoints", metavar="FILE", help=argparse.SUPPRESS)  # gateway.failpoints: for tests only
 
 
 def _demo(commands: _Commands) -> None:

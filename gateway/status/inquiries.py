@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import trio
 
+from gateway import failpoints
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import MaybeSent, NotSent, Unreadable
 from gateway.core.facts import Fact
@@ -17,6 +18,7 @@ from gateway.core.outcome import Outcome, Word, said_of
 from gateway.core.payment import Payment
 from gateway.core.ports import Step
 from gateway.core.states import State
+from gateway.failpoints import Point
 from gateway.house import Bank, House
 from gateway.journey import ask
 from gateway.status.leaps import Leaps
@@ -91,6 +93,8 @@ class Inquiries:
                 span.failed(error.reason.value)
                 return
             self._failures = 0
+            if failpoints.armed:
+                failpoints.reached(Point.INQUIRY_ANSWERED)
             stepped = (await house.store.take([step]))[0]
             if stepped.payment is not None:
                 span.note(state=stepped.payment.state.value)

@@ -33,7 +33,14 @@ from gateway.core.ports import (
 )
 from gateway.core.states import State, step
 from gateway.store import layout
-from gateway.store.environment import OpenEnvironment, check_restored, lock_directory, open_environment, open_maps
+from gateway.store.environment import (
+    OpenEnvironment,
+    check_restored,
+    free_bytes,
+    lock_directory,
+    open_environment,
+    open_maps,
+)
 from gateway.store.reads import View
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
@@ -64,6 +71,7 @@ class LmdbStore:
         map_bytes_initial: int = MAP_BYTES_INITIAL,
         map_bytes_max: int = MAP_BYTES_MAX,
         open_with: OpenEnvironment = open_environment,
+        disk_free: Callable[[Path], int] = free_bytes,
     ) -> None:
         if not 0 < map_bytes_initial <= map_bytes_max:
             raise ValueError("map_bytes_initial must be positive and at most map_bytes_max")
@@ -72,6 +80,7 @@ class LmdbStore:
         self._map_bytes_initial = map_bytes_initial
         self._map_bytes_max = map_bytes_max
         self._open_with = open_with
+        self._disk_free = partial(disk_free, self._path)
         self._map_lock = threading.Lock()
         self._corrupt: dict[tuple[str, bytes], CorruptRecord] = {}
 
@@ -83,7 +92,7 @@ class LmdbStore:
             try:
                 env.reader_check()
                 self._maps = open_maps(self._path, env)
-                self._writer = Writer(self._maps, self._map_bytes_max, self._map_lock, self._note)
+                self._writer = Writer(self._maps, self._map_bytes_max, self._map_lock, self._note, self._disk_free)
             except BaseException:
                 env.close()
                 raise
