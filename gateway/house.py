@@ -8,7 +8,7 @@ import trio
 
 from gateway.config import BankProfile
 from gateway.core.facts import Fact, StoreKind
-from gateway.core.ports import Adapter, Link, Store, Trail, WallClock
+from gateway.core.ports import Adapter, Collects, Link, Store, Trail, WallClock
 from gateway.intake.bank import BankBook
 
 
@@ -24,6 +24,11 @@ class Bank:
     def name(self) -> str:
         return self.profile.name
 
+    @property
+    def collects(self) -> bool:
+        """Whether its mailbox is read."""
+        return self.profile.collect.enabled and isinstance(self.adapter, Collects)
+
 
 class Quarantine:
     """Whether the house may send and admit (law 6). It may not after a restore, until an operator ends it: what was
@@ -38,6 +43,8 @@ class Quarantine:
         """Such references beyond limits.UNKNOWN_REFERENCES_MAX, seen since this start."""
         self.mailboxes_read: set[str] = set()
         """Banks whose mailbox was read to its end since this start."""
+        self.ending = trio.Lock()
+        """Held by who is about to end it."""
         self.over = trio.Event()
         if not facts:
             self.over.set()
