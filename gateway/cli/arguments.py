@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 ANY_STATE = tuple(state.value for state in State)
 RAILS = ("normal", "instant", "urgent")
 CHARGE_BEARERS = ("slev", "shar", "debt", "cred")
+DECISIONS = {
+    "held": "HELD_BY_BANK",
+    "settled": "SETTLED",
+    "rejected": "REJECTED",
+    "not-held": "NOT_HELD",
+    "abandoned": "ABANDONED",
+}
+"""What `doubt resolve --as` takes → the API's name."""
 
 EPILOG = """\
 first steps:
@@ -43,6 +51,7 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     _cancel(commands)
     _watch(commands)
     _banks(commands)
+    _doubt(commands)
     _states(commands)
     _check_config(commands)
     _verify(commands)
@@ -175,6 +184,35 @@ def _banks(commands: _Commands) -> None:
     parser = commands.add_parser("banks", help="how the banks are doing")
     parser.add_argument("name", nargs="?", help="one bank only")
     _door(parser)
+
+
+def _doubt(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "doubt",
+        help="payments in doubt, and how two people end one",
+        description="Payments of which nobody knows whether the bank has them. Two people end such a doubt: one "
+        "proposes, another confirms with the same words. Both need the role `doubts`. See docs/doubts.md.",
+    )
+    acts = parser.add_subparsers(dest="act", metavar="ACT", required=True)
+    listed = acts.add_parser("list", help="payments in doubt, oldest first")
+    listed.add_argument("--bank", metavar="NAME", help="only payments of this bank")
+    listed.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (default: 100)")
+    shown = acts.add_parser("show", help="one payment, its history, and the evidence kept")
+    shown.add_argument("id", help="payment id")
+    resolved = acts.add_parser(
+        "resolve",
+        help="propose what became of it, or confirm what somebody else proposed",
+        description="Confirms where an open proposal of somebody else says the same, proposes otherwise, and says "
+        "which of both it did. NOT-HELD SENDS THE PAYMENT AGAIN once it is confirmed.",
+    )
+    resolved.add_argument("id", help="payment id")
+    resolved.add_argument(
+        "--as", dest="decision", choices=tuple(DECISIONS), required=True,
+        help="held: the bank has it · settled: it was paid · rejected: the bank will not pay it · not-held: the bank "
+        "does not have it, SEND IT AGAIN · abandoned: give it up, never send it")  # fmt: skip
+    resolved.add_argument("--note", required=True, metavar="TEXT", help="where you looked and what you saw")
+    for act in (listed, shown, resolved):
+        _door(act)
 
 
 def _states(commands: _Commands) -> None:
