@@ -78,10 +78,12 @@ def next_inquiry_ns(
 def _is_proof(payment: Payment, declaration: Declaration, now_ns: int, missing_for_s: float | None) -> bool:
     """Whether "not found" proves that the bank does not hold the payment, so that it may be sent again (law 8).
     Not of a bank that has claimed it before: its two words stand against each other, and people decide."""
-    if payment.state is not State.IN_DOUBT or not declaration.not_found_is_proof or not payment.attempts:
+    if payment.state is not State.IN_DOUBT or not declaration.not_found_is_proof:
         return False
     if payment.contradiction or missing_for_s is None or missing_for_s < declaration.visibility_s:
         return False
-    since_first_s = (now_ns - payment.attempts[0].marked_at_ns) / 1e9
+    # A payment that is only suspected to be there (a restored store) was sent after its admission, whenever that was.
+    first_ns = payment.attempts[0].marked_at_ns if payment.attempts else payment.received_at_ns
+    since_first_s = (now_ns - first_ns) / 1e9
     window_s = declaration.duplicate_window_s
     return window_s == 0 or since_first_s < window_s - WINDOW_MARGIN_S
