@@ -18,10 +18,19 @@ from datetime import UTC, date, datetime
 
 import trio
 
-from gateway import limits
+from gateway import failpoints, limits
 from gateway.core import happenings
 from gateway.core.backoff import backoff_s
-from gateway.core.errors import BankUnknown, InvalidInstruction, KeyReused, MaybeSent, NotSent, Overloaded, Unreadable
+from gateway.core.errors import (
+    BankUnknown,
+    InvalidInstruction,
+    KeyReused,
+    MaybeSent,
+    NotSent,
+    Overloaded,
+    Quarantined,
+    Unreadable,
+)
 from gateway.core.happenings import Happening
 from gateway.core.life import HOLD_DEFECT
 from gateway.core.outcome import Outcome, Word, said_of
@@ -44,6 +53,7 @@ from gateway.core.ports import (
 )
 from gateway.core.reasons import Reason
 from gateway.core.states import State
+from gateway.failpoints import Point
 from gateway.house import Bank, House
 from gateway.intake.draft import Draft
 from gateway.intake.prepare import Prepared, prepare
@@ -52,7 +62,7 @@ from gateway.telemetry import names
 logger = logging.getLogger(__name__)
 
 
-Refusal = InvalidInstruction | BankUnknown | KeyReused
+Refusal = InvalidInstruction | BankUnknown | KeyReused | Quarantined
 """Why an instruction was not admitted."""
 
 
@@ -72,11 +82,12 @@ async def accept(
     with house.trail.span(names.ADMIT, parent=traceparent, batch=len(drafts)) as span:
         for place, draft in enumerate(drafts):
             prepared = prepare(draft, today=today, banks=house.book)
-            if prepared.refusal is None:
+            refusal = prepared.refusal or (Quarantined() if house.quarantine.active else None)
+            if refusal is None:
                 payment = _admissible(house, principal, prepared, now_ns, span.traceparent or traceparent)
                 admissions.append((place, Admission(payment, (happenings.cleared(),))))
             else:
-                answers[place] = await _replay_of(house, principal, prepared) or prepared.refusal
+                answers[place] = await _replay_of(house, principal, prepared) or refusal
         admitted = await _committed(house, [admission for _, admission in admissions], span.traceparent)
         for (place, _), answer in zip(admissions, admitted, strict=True):
             answers[place] = KeyReused(answer.payment.id) if answer.key_reused else answer
@@ -105,9 +116,15 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
     with _send_span(house, bank, payments) as span:
         if not await _mark(house, bank, submission, request):
             return None
+        if failpoints.armed:
+            failpoints.reached(Point.SEND_MARKED)
         steps, answered = await _exchange(house, bank, submission, request, span.traceparent)
+        if failpoints.armed:
+            failpoints.reached(Point.SEND_ANSWERED)
         for stepped in await house.store.take(steps):
             _tell(house, bank, stepped)
+        if failpoints.armed:
+            failpoints.reached(Point.SEND_RECORDED)
         if not answered:
             span.failed(_reason_of(steps))
         return answered
@@ -206,9 +223,9 @@ async def _committed(house: House, admissions: Sequence[Admission], parent: str)
     """Law 1: returns after the commit. The span is the wait for it, which many calls share."""
     if not admissions:
         return []
-    with house.trail.span(names.COMMIT, parent=parent, batch=len(admissions)):
-        with _shed_counted(house, len(admissions)):
-            return await house.store.admit(admissions)
+    span = house.trail.span(names.COMMIT, parent=parent, batch=len(admissions))
+    with span, _shed_counted(house, len(admissions)):
+        return await house.store.admit(admissions)
 
 
 def _ask_for_room(house: House, count: int) -> None:

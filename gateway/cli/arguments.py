@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 ANY_STATE = tuple(state.value for state in State)
 RAILS = ("normal", "instant", "urgent")
 CHARGE_BEARERS = ("slev", "shar", "debt", "cred")
+DECISIONS = {
+    "held": "HELD_BY_BANK",
+    "settled": "SETTLED",
+    "rejected": "REJECTED",
+    "not-held": "NOT_HELD",
+    "abandoned": "ABANDONED",
+}
+"""What `doubt resolve --as` takes → the API's name."""
 
 EPILOG = """\
 first steps:
@@ -43,9 +51,13 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     _cancel(commands)
     _watch(commands)
     _banks(commands)
+    _doubt(commands)
     _states(commands)
     _check_config(commands)
     _verify(commands)
+    _backup(commands)
+    _restore(commands)
+    _quarantine(commands)
     _bank_sim(commands, arguments)
     return parser
 
@@ -68,6 +80,7 @@ def _serve(commands: _Commands) -> None:
         "3 data directory or port in use",
     )
     parser.add_argument("--config", metavar="FILE", required=True, help="its configuration (conf/causeway.toml)")
+    parser.add_argument("--failpoints", metavar="FILE", help=argparse.SUPPRESS)  # gateway.failpoints: for tests only
 
 
 def _demo(commands: _Commands) -> None:
@@ -173,6 +186,35 @@ def _banks(commands: _Commands) -> None:
     _door(parser)
 
 
+def _doubt(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "doubt",
+        help="payments in doubt, and how two people end one",
+        description="Payments of which nobody knows whether the bank has them. Two people end such a doubt: one "
+        "proposes, another confirms with the same words. Both need the role `doubts`. See docs/doubts.md.",
+    )
+    acts = parser.add_subparsers(dest="act", metavar="ACT", required=True)
+    listed = acts.add_parser("list", help="payments in doubt, oldest first")
+    listed.add_argument("--bank", metavar="NAME", help="only payments of this bank")
+    listed.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (default: 100)")
+    shown = acts.add_parser("show", help="one payment, its history, and the evidence kept")
+    shown.add_argument("id", help="payment id")
+    resolved = acts.add_parser(
+        "resolve",
+        help="propose what became of it, or confirm what somebody else proposed",
+        description="Confirms where an open proposal of somebody else says the same, proposes otherwise, and says "
+        "which of both it did. NOT-HELD SENDS THE PAYMENT AGAIN once it is confirmed.",
+    )
+    resolved.add_argument("id", help="payment id")
+    resolved.add_argument(
+        "--as", dest="decision", choices=tuple(DECISIONS), required=True,
+        help="held: the bank has it · settled: it was paid · rejected: the bank will not pay it · not-held: the bank "
+        "does not have it, SEND IT AGAIN · abandoned: give it up, never send it")  # fmt: skip
+    resolved.add_argument("--note", required=True, metavar="TEXT", help="where you looked and what you saw")
+    for act in (listed, shown, resolved):
+        _door(act)
+
+
 def _states(commands: _Commands) -> None:
     parser = commands.add_parser("states", help="what a payment's states are and what may follow what")
     how = parser.add_mutually_exclusive_group()
@@ -189,6 +231,39 @@ def _verify(commands: _Commands) -> None:
     parser = commands.add_parser("verify", help="check a data directory and its hash chain, offline")
     parser.add_argument("data_dir", help="the daemon's data directory; the daemon may be running")
     parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _backup(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "backup",
+        help="copy a data directory, also while its daemon runs",
+        description="Copy the store, verify the copy, and give it its name last. Consistent at full load: all that was "
+        "acknowledged before it began is in it.",
+    )
+    parser.add_argument("data_dir", help="the daemon's data directory")
+    parser.add_argument("destination", help="a new folder, on another disk")
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _restore(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "restore",
+        help="make a new data directory from a backup, in quarantine",
+        description="Verify a backup and make a data directory of it. Whatever may have been sent since is then in "
+        "doubt, and nothing is admitted or sent until `causeway quarantine end`.",
+    )
+    parser.add_argument("backup", help="a folder made by `causeway backup`")
+    parser.add_argument("data_dir", help="a new or empty directory")
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _quarantine(commands: _Commands) -> None:
+    parser = commands.add_parser("quarantine", help="what a restored store waits for, and its end")
+    acts = parser.add_subparsers(dest="act", metavar="ACT", required=True)
+    _door(acts.add_parser("show", help="what is in doubt, and what the banks know and we do not"))
+    end = acts.add_parser("end", help="let payments be admitted and sent again")
+    end.add_argument("--note", required=True, help="what was reconciled, and how; kept with the log")
+    _door(end)
 
 
 def _bank_sim(commands: _Commands, arguments: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ REQUIRED = ("amount", "debtor", "creditor_name", "creditor")
 LABEL = "label."
 
 _AMOUNT = re.compile(r"([0-9][0-9_' ]*(?:\.[0-9]+)?)\s*([A-Za-z]{3})")
-_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}")
+_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{0,30}")
 _NANOS = Decimal(1_000_000_000)
 
 

@@ -157,8 +157,10 @@ def history_table(facts: Iterable[payment_pb2.Fact]) -> Table:
 def fact_reason(fact: payment_pb2.Fact) -> str:
     """Why it happened: our reason, the bank's codes, open holds, who did it."""
     parts = [fact.reason, fact.bank_status_code, fact.bank_reason_code, *fact.holds]
+    if fact.decision:
+        parts.append(fact.decision)
     if fact.actor:
-        parts.append(f"by {fact.actor}")
+        parts.append(f"by {fact.proposer} and {fact.actor}" if fact.proposer else f"by {fact.actor}")
     return " ".join(filter(None, parts))
 
 

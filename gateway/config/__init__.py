@@ -1,6 +1,7 @@
 """The configuration: the only reader of files and environment in the house."""
 
 from gateway.config.bank import BankProfile, CollectPolicy, Connection, InquiryPolicy, LanePolicy
+from gateway.config.failpoints import read_failpoints
 from gateway.config.loading import check, load
 from gateway.config.problems import ConfigError
 from gateway.config.reference import bank_example, example, reference
@@ -34,5 +35,6 @@ __all__ = [
     "check",
     "example",
     "load",
+    "read_failpoints",
     "reference",
 ]

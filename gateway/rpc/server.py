@@ -149,7 +149,7 @@ class Server:
             except OSError as error:
                 if error.errno not in _OUT_OF_DESCRIPTORS:
                     raise
-                log.error("cannot accept: %s", error)
+                log.error("cannot accept: out of descriptors", exc_info=error)
                 await trio.sleep(self.limits.accept_retry_s)
                 continue
             if self._accepted >= self.limits.max_connections and not self._evict():
@@ -190,11 +190,12 @@ class Server:
                 stream = await listener.upgrade(socket)
             except Exception as error:
                 # Whatever the peer did to make a handshake fail is its own affair; the cause is for the log.
-                log.info("handshake with %s failed: %s", _peer(socket), error)
+                cause = getattr(error, "cause", "") or type(error).__name__.lower()
+                log.info("a client's handshake failed", extra={"host": _host(socket), "cause": cause})
             finally:
                 self._handshakes.pop(socket, None)
         if stream is not None and getattr(stream, "selected_alpn", "h2") not in _ALPN:
-            log.info("%s did not choose h2", _peer(socket))
+            log.info("a client did not choose h2", extra={"host": _host(socket)})
             return None
         return stream
 
@@ -212,6 +213,13 @@ def _method(path: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> Method:
         request_streaming=handler.request_streaming,
         response_streaming=handler.response_streaming,
     )
+
+
+def _host(socket: trio.SocketStream) -> str:
+    try:
+        return str(socket.socket.getpeername()[0])
+    except OSError:  # it has gone already
+        return "unknown"
 
 
 def _peer(stream: trio.abc.Stream) -> str:

@@ -18,7 +18,7 @@ import trio
 
 from gateway import limits
 from gateway.core.errors import Overloaded
-from gateway.core.facts import Fact
+from gateway.core.facts import Fact, StoreHappening
 from gateway.core.payment import Payment
 from gateway.core.ports import (
     Admission,
@@ -33,7 +33,14 @@ from gateway.core.ports import (
 )
 from gateway.core.states import State, step
 from gateway.store import layout
-from gateway.store.environment import OpenEnvironment, lock_directory, open_environment, open_maps
+from gateway.store.environment import (
+    OpenEnvironment,
+    check_restored,
+    free_bytes,
+    lock_directory,
+    open_environment,
+    open_maps,
+)
 from gateway.store.reads import View
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
@@ -46,7 +53,7 @@ MAP_BYTES_MAX: Final = 64 << 30
 CORRUPT_NOTED_MAX: Final = 1_000  # findings kept for operators; the verifier lists all there are
 PAGE_SLICE: Final = 200  # payments page() looks at in one transaction: a few milliseconds of the event loop
 
-_T = TypeVar("_T", Admission, Step)
+_T = TypeVar("_T", Admission, Step, StoreHappening)
 
 
 class LmdbStore:
@@ -64,6 +71,7 @@ class LmdbStore:
         map_bytes_initial: int = MAP_BYTES_INITIAL,
         map_bytes_max: int = MAP_BYTES_MAX,
         open_with: OpenEnvironment = open_environment,
+        disk_free: Callable[[Path], int] = free_bytes,
     ) -> None:
         if not 0 < map_bytes_initial <= map_bytes_max:
             raise ValueError("map_bytes_initial must be positive and at most map_bytes_max")
@@ -72,17 +80,19 @@ class LmdbStore:
         self._map_bytes_initial = map_bytes_initial
         self._map_bytes_max = map_bytes_max
         self._open_with = open_with
+        self._disk_free = partial(disk_free, self._path)
         self._map_lock = threading.Lock()
         self._corrupt: dict[tuple[str, bytes], CorruptRecord] = {}
 
     async def __aenter__(self) -> "LmdbStore":
         self._lock = lock_directory(self._path)
         try:
+            check_restored(self._path)
             env = self._open_with(self._path, self._map_bytes_initial)
             try:
                 env.reader_check()
                 self._maps = open_maps(self._path, env)
-                self._writer = Writer(self._maps, self._map_bytes_max, self._map_lock, self._note)
+                self._writer = Writer(self._maps, self._map_bytes_max, self._map_lock, self._note, self._disk_free)
             except BaseException:
                 env.close()
                 raise
@@ -149,6 +159,18 @@ class LmdbStore:
         for part in _parts(steps):
             stepped += await self._write_patiently(partial(_take_all, part, now_ns), part)
         return stepped
+
+    async def log(self, happenings: Sequence[StoreHappening]) -> None:
+        """Waits for room as `take` does."""
+        now_ns = self._clock.now_ns()
+
+        def fill(batch: Batch, part: Sequence[StoreHappening]) -> list[None]:
+            for happening in part:
+                batch.log(happening, now_ns)
+            return []
+
+        for part in _parts(happenings):
+            await self._write_patiently(partial(fill, part=part), part)
 
     async def set_cursor(self, bank: str, cursor: str, kept: Sequence[bytes] = ()) -> None:
         """Waits for room as `take` does."""
@@ -269,6 +291,12 @@ class LmdbStore:
         await trio.lowlevel.checkpoint()
         with self._view() as view:
             return view.facts_of(payment_id, limit)
+
+    async def quarantine(self) -> list[Fact]:
+        """Raises CorruptRecord."""
+        await trio.lowlevel.checkpoint()
+        with self._view() as view:
+            return view.quarantine()
 
     async def last_sequence(self) -> int:
         return (await self.head())[0]
