@@ -76,6 +76,10 @@ class MessageReader:
         """Bytes of the message that is not whole yet, its prefix included."""
         return len(self._rest)
 
+    def drop(self) -> None:
+        """Forget the message that is not whole: no more is wanted of this stream."""
+        self._rest = bytearray()
+
     def feed(self, data: bytes) -> list[bytes]:
         """Take what arrived; give every message that is now whole (`Deflated` if it is compressed).
 
@@ -114,7 +118,7 @@ class MessageReader:
         flag, length = PREFIX.unpack_from(rest)
         if flag or length > self._max_bytes:
             self._check(flag, length)
-        return len(rest) - PREFIX_BYTES >= length
+        return bool(len(rest) - PREFIX_BYTES >= length)
 
     def _check(self, flag: int, length: int) -> None:
         if length > self._max_bytes:

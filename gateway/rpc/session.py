@@ -173,7 +173,9 @@ class Session(ABC, Generic[S]):
         self._events.append(Broken(stream, status))
 
     def _drop_input(self, stream: S) -> None:
+        # Not left to the garbage collector: a call that failed is kept for a while by its own traceback.
         stream.inbox = []
+        stream.reader.drop()
         self._hold(-stream.buffered)
         stream.buffered = 0
 
@@ -281,6 +283,10 @@ class Session(ABC, Generic[S]):
         return sent
 
     def _flush_data(self, stream: S) -> int:
+        if self._connection.window_of(stream.id) <= 0:
+            # Nothing is joined before it can leave: a reader that stalls would cost a copy with every message.
+            self._blocked[stream.id] = stream
+            return 0
         outbox = stream.outbox
         data = outbox[0] if len(outbox) == 1 else b"".join(outbox)
         sent = self._connection.write_data(stream.id, data)
