@@ -20,7 +20,7 @@ from gateway.core.ports import Store
 
 RETRY_AFTER_S: Final = 5.0
 """When a place for a watcher may have become free."""
-RECENT_MAX: Final = 2 * limits.WATCH_PAGE_MAX
+RECENT_MAX: Final = 10 * limits.WATCH_PAGE_MAX
 """Latest facts kept in memory, below 1 MiB: whoever is further behind reads the store."""
 
 

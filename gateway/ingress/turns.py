@@ -28,6 +28,11 @@ class Turns:
         """Everybody else's turn comes before the caller's next one."""
         return self._lock
 
+    async def pause(self) -> None:
+        """Waits for a turn; what follows it until the next checkpoint is done in it."""
+        async with self._lock:
+            await trio.lowlevel.checkpoint()
+
     def check_room(self) -> None:
         """Raises Overloaded where too many wait already."""
         if self._lock.statistics().tasks_waiting >= PAGES_WAITING_MAX:

@@ -164,7 +164,10 @@ class Session(ABC, Generic[S]):
         return self._burden.bytes + more <= limits.server_buffer_bytes or held <= limits.connection_share_bytes
 
     def unburden(self) -> None:
-        """The connection is over: what it held is free."""
+        """The connection is over: what it held is free, at once and not when the garbage collector finds it."""
+        for stream in self.streams.values():
+            self._drop_input(stream)
+            self._drop_output(stream)
         self._hold(-self.held)
 
     def _break(self, stream: S, status: Status) -> None:
