@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+MINUTES ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help run test campaign lint proto lock docs clean
+.PHONY: help run test campaign lint fuzz proto lock docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,6 +26,11 @@ lint: $(VENV)/.dev  ## ruff, mypy strict, import contracts, and buf where npm is
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.tidy.buf_lint
+
+fuzz: $(VENV)/.dev  ## the decoders and the gRPC framing against made-up input, by coverage where atheris installs; MINUTES=5
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+	  -r .ci/locks/fuzz.lock 2>/dev/null || echo "No atheris for this Python: input at random."
+	@$(BIN)/python -m tests.fuzz.run --minutes $(MINUTES) $(ARGS)
 
 proto: $(VENV)/.dev  ## generate the code of protos/ anew
 	@$(BIN)/python -m tests.tidy.generate

@@ -153,7 +153,7 @@ class Writer:
         if self._latched is not None or self._closing:
             raise self._store_failed()
         room = limits.WRITER_QUEUE_MAX * (ADMISSIONS_QUEUE_SHARE if sheddable else 1.0)
-        wait_s = self._waiting // limits.COMMIT_PAYMENTS_MAX * self._commit_s()
+        wait_s = self._full_commits_ahead() * self._commit_s()
         if self._waiting + writes > room or (sheddable and wait_s > limits.ADMISSION_WAIT_S_MAX):
             raise Overloaded("store queue", min(max(wait_s, RETRY_AFTER_QUEUE_S), RETRY_AFTER_FULL_S))
         if sheddable and self._used_bytes > SHED_SHARE * self._map_bytes_max:
@@ -161,6 +161,11 @@ class Writer:
         if sheddable and self._disk_free() < DISK_RESERVE_BYTES:
             # LMDB calls a write that the full disk cut short EIO, which latches: admissions must stop before that.
             raise Overloaded("disk", RETRY_AFTER_FULL_S)
+
+    def _full_commits_ahead(self) -> int:
+        """Behind the one under way: the next commit may always be filled, or a slow disk would write half of what it
+        can."""
+        return max(0, self._waiting // limits.COMMIT_PAYMENTS_MAX - 1)
 
     def _commit_s(self) -> float:
         """What a commit costs at present: the last one, or the one under way if that takes longer already."""

@@ -28,6 +28,12 @@ async def test_an_admission_is_there_for_whoever_asks(store: Store) -> None:
     assert await store.get_many([b"\x00" * 16, payment.id]) == [None, payment]
 
 
+async def test_room_is_asked_for_without_taking_it(store: Store) -> None:
+    """Asking changes nothing: whoever was told that there is room is admitted."""
+    store.check_room(1)
+    assert not (await store.admit([queued("order-1")]))[0].replay
+
+
 async def test_a_replay_gets_the_first_payment_in_its_present_state(store: Store) -> None:
     """The same key and content is never a second payment, however far the first has come."""
     first = await admitted(store)

@@ -8,9 +8,14 @@ from tests.fakes.memory_store import MemoryStore
 
 
 class WearyStore(MemoryStore):
-    """`error` is what admit() raises, until it is None again."""
+    """`error` is what admit() raises, and `full` what check_room() does, until they are None again."""
 
     error: Exception | None = None
+    full: Exception | None = None
+
+    def check_room(self, admissions: int) -> None:
+        if self.full is not None:
+            raise self.full
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]:
         if self.error is not None:
