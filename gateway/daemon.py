@@ -40,7 +40,7 @@ from gateway.core.ports import Adapter, Collects, WallClock
 from gateway.dispatch.lane import Lane
 from gateway.events.feed import Feed
 from gateway.events.watch import watch
-from gateway.house import Bank, House
+from gateway.house import Bank, House, Quarantine
 from gateway.ingress.edge import Edge, server_files
 from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context, server_context
 from gateway.status.collector import Collector
@@ -142,15 +142,18 @@ async def _serve_from(
 ) -> None:
     pools = {name: Pool(_link(profile)) for name, profile in config.banks.items()}
     banks = {name: Bank(profile, _adapter(profile), pools[name]) for name, profile in config.banks.items()}
-    house = House(store, clock, watched.trail, banks, os.urandom)
+    quarantine = Quarantine(await store.quarantine())
+    house = House(store, clock, watched.trail, banks, os.urandom, quarantine=quarantine)
     with watched.trail.span(names.RECOVER) as span:
         recovered = await recover(store, clock, _first_inquiry_s(config))
         span.note(batch=recovered.doubted, sequence=recovered.sequence)
     logger.info("recovered", extra={"count": recovered.doubted})
+    if quarantine.active:
+        logger.warning("in quarantine: nothing is admitted or sent until it is ended; see docs/backup.md")
     check_strays(await store.undecided(), config.banks.keys())
     tasks = {name: _tasks(house, bank, pools[name]) for name, bank in banks.items()}
     feed = Feed(store)
-    edge = Edge(config, house, partial(watch, feed), lambda name: tasks[name].breaker)
+    edge = Edge(config, house, partial(watch, feed), lambda name: "" if quarantine.active else tasks[name].breaker)
     await _open(edge)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_latch, store)
@@ -158,7 +161,7 @@ async def _serve_from(
         for task in tasks.values():
             await _start_bank(nursery, task)
         await nursery.start(edge.serve)
-        _say_ready(out, edge, config)
+        _say_ready(out, edge, config, quarantine)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for _ in signals:
                 break
@@ -192,9 +195,11 @@ async def _open(edge: Edge) -> None:
         raise CannotStart(text, EXIT_IN_USE) from error
 
 
-def _say_ready(out: TextIO, edge: Edge, config: Config) -> None:
+def _say_ready(out: TextIO, edge: Edge, config: Config, quarantine: Quarantine) -> None:
     """One line for whoever started us: scripts wait for it."""
     ready = {"ready": True, "listening": edge.addresses, "banks": sorted(config.banks), "pid": os.getpid()}
+    if quarantine.active:
+        ready["quarantine"] = True
     print(json.dumps(ready), file=out, flush=True)
 
 
@@ -236,13 +241,12 @@ async def _drain(edge: Edge, lanes: Sequence[Lane], drain_s: float) -> None:
 
 def _tasks(house: House, bank: Bank, pool: Pool) -> BankTasks:
     words = bank.adapter
-    collects = isinstance(words, Collects) and bank.profile.collect.enabled
     return BankTasks(
         bank=bank,
         pool=pool,
         lane=Lane(house, bank),
         inquiries=Inquiries(house, bank),
-        collector=Collector(house, bank, words) if collects and isinstance(words, Collects) else None,
+        collector=Collector(house, bank, words) if bank.collects and isinstance(words, Collects) else None,
     )
 
 

@@ -14,6 +14,8 @@ from gateway.store import layout, records
 
 LOCK_FILE: Final = "causeway.lock"
 DATA_FILE: Final = "data.mdb"
+PARTIAL_FOLDER: Final = "restore.partial"
+"""In a data directory: a restore under way, or one that was killed."""
 ENGINE: Final = 0
 """LMDB 0.9 (data format 1). py-lmdb 3 ships two incompatible engines and would let an environment variable choose."""
 
@@ -108,6 +110,15 @@ def lock_directory(path: Path) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+def check_restored(path: Path) -> None:
+    """Raises DataDirectoryUnusable where a restore did not come to its end: an empty store in its place would begin
+    anew, and pay what the lost one has paid."""
+    if (path / PARTIAL_FOLDER).exists() and not (path / DATA_FILE).exists():
+        raise DataDirectoryUnusable(
+            f"{path} holds a restore that did not end: empty the directory and give the `causeway restore` again"
+        )
 
 
 def sync_directory(path: Path) -> None:
