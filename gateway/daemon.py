@@ -19,16 +19,18 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 import trio
 
 from adapters.registry import build as build_adapter
 from gateway import config as configuration
+from gateway import failpoints, limits
 from gateway.clock import SystemClock
 from gateway.config import BankProfile, Config, ConfigError
 from gateway.connector.config import LinkConfig
@@ -56,6 +58,9 @@ logger = logging.getLogger(__name__)
 EXIT_STOPPED, EXIT_FAILED, EXIT_CONFIG, EXIT_IN_USE = 0, 1, 2, 3
 """Exit codes: stopped as asked · the store or the daemon failed · bad configuration · directory or port in use."""
 
+LATCHED_EXIT_S: Final = 0.8 * limits.STORE_FAILED_EXIT_S_MAX
+"""What a daemon whose store has failed gets to end in good order: goodbyes to banks, the last of its telemetry."""
+
 
 class CannotStart(Exception):
     """Why the daemon does not start, in plain words, with its exit code."""
@@ -81,10 +86,13 @@ class BankTasks:
         return self.lane.breaker.value if self.bank.profile.enabled else ""
 
 
-def run(config_path: Path, *, rehearsal: Path | None = None, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
-    """`causeway serve`: runs the daemon until a signal; returns its exit code. `rehearsal`: a file of fail points,
-    for tests."""
+def run(
+    config_path: Path, *, failpoint_file: Path | None = None, out: TextIO = sys.stdout, err: TextIO = sys.stderr
+) -> int:
+    """`causeway serve`: runs the daemon until a signal; returns its exit code. `failpoint_file` is for tests."""
     try:
+        if failpoint_file is not None:
+            failpoints.arm(configuration.read_failpoints(failpoint_file))
         config = configuration.load(config_path)
     except ConfigError as error:
         print(error, file=err)
@@ -100,9 +108,10 @@ def run(config_path: Path, *, rehearsal: Path | None = None, out: TextIO = sys.s
     except CannotStart as error:
         print(error, file=err)
         return error.code
-    except BaseExceptionGroup as group:
-        if group.subgroup(StoreFailed) is None:
+    except (StoreFailed, BaseExceptionGroup) as error:
+        if isinstance(error, BaseExceptionGroup) and error.subgroup(StoreFailed) is None:
             raise
+        _end_soon()  # while it starts nothing else has seen the store fail
         logger.critical("the store failed; nothing more is acknowledged")
         return EXIT_FAILED
     finally:
@@ -206,7 +215,16 @@ async def _start_bank(nursery: trio.Nursery, task: BankTasks) -> None:
 async def _latch(store: LmdbStore) -> None:
     """A store that cannot say what is durable ends the process: nothing may be acknowledged over lost pages."""
     await store.failed.wait()
+    _end_soon()
     raise StoreFailed("a commit failed; see the log")
+
+
+def _end_soon() -> None:
+    """The process ends in LATCHED_EXIT_S whatever then still holds it up: a bank that hangs on a goodbye, a collector
+    that takes no telemetry. Nothing can be lost by it that was not lost with the store."""
+    timer = threading.Timer(LATCHED_EXIT_S, os._exit, (EXIT_FAILED,))
+    timer.daemon = True
+    timer.start()
 
 
 async def _drain(edge: Edge, lanes: Sequence[Lane], drain_s: float) -> None:

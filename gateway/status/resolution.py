@@ -43,7 +43,7 @@ def resolved(
     word = said[-1] if said else None
     if word is not None and word.word is Word.NOT_FOUND and _is_proof(payment, declaration, now_ns, missing_for_s):
         # Proof about this very attempt: of no use should the payment have moved on meanwhile.
-        freed = replace(word, evidence=evidence)
+        freed = replace(word, evidence=evidence or word.evidence)
         return Step(payment_id=payment.id, outcome=freed, expected_version=payment.version)
     if word is None or word.word in DENIALS:
         if word is not None and word.word is Word.NOT_FOUND and next_ns and declaration.not_found_is_proof:
@@ -56,7 +56,7 @@ def resolved(
         same = happenings.still_accepted(word.bank_status, word.bank_reason, next_ns, news)
         return Step(payment_id=payment.id, happening=same, expected_version=payment.version)
     follow_ns = now_ns + int(policy.follow_after_s * 1e9)
-    return Step(payment_id=payment.id, outcome=replace(word, evidence=evidence), inquire_at_ns=follow_ns)
+    return Step(payment_id=payment.id, outcome=replace(word, evidence=evidence or word.evidence), inquire_at_ns=follow_ns)
 
 
 def next_inquiry_ns(

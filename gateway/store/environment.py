@@ -177,17 +177,20 @@ def check_flags(env: Environment) -> None:
 
 def open_maps(path: Path, env: Environment) -> Maps:
     """The mappings of a data directory, made if it is new. Raises DataDirectoryUnusable where a newer Causeway has
-    written it, CorruptRecord where its format cannot be read."""
+    written it or the device fails, CorruptRecord where its format cannot be read."""
     is_new = dict(env.info())["last_txnid"] == 0
-    with env.begin(write=True) as txn:
-        handles = {name: env.open_db(name.encode(), txn=txn) for name in layout.MAPPINGS}
-        meta = handles[layout.META]
+    try:
+        with env.begin(write=True) as txn:
+            handles = {name: env.open_db(name.encode(), txn=txn) for name in layout.MAPPINGS}
+            meta = handles[layout.META]
+            if is_new:
+                txn.put(layout.META_FORMAT, _format_record(layout.FORMAT), db=meta)
+                txn.put(layout.META_HEAD, records.seal_head(layout.META_HEAD, 0, GENESIS), db=meta)
+            check_format(path, txn.get(layout.META_FORMAT, db=meta))
         if is_new:
-            txn.put(layout.META_FORMAT, _format_record(layout.FORMAT), db=meta)
-            txn.put(layout.META_HEAD, records.seal_head(layout.META_HEAD, 0, GENESIS), db=meta)
-        check_format(path, txn.get(layout.META_FORMAT, db=meta))
-    if is_new:
-        sync_directory(path)
+            sync_directory(path)
+    except (lmdb.Error, OSError) as error:
+        raise DataDirectoryUnusable(f"{path / DATA_FILE} cannot be written: {error}") from error
     return Maps(env, handles)
 
 

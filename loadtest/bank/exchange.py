@@ -73,7 +73,8 @@ class Exchange(ABC):
     async def goaway(self, last: LastStream, error_code: int) -> None:
         """GOAWAY that disowns this stream (below), includes it (at), or announces a drain (max).
 
-        It never disowns another stream that was taken on: its last stream is higher where it would."""
+        It never disowns another stream that was taken on: its last stream is higher where it would, and may then
+        include this one (`take_on` tells)."""
 
     @abstractmethod
     async def garbage(self, data: bytes, below_tls: bool) -> None:

@@ -194,9 +194,10 @@ class H2Session:
         self.kick()
 
     def send_goaway(self, last_stream: int, error_code: int) -> None:
-        """Streams above `last_stream` are ignored from now on; the connection ends when the others have."""
-        self._last_stream = last_stream
-        self.queue_raw(goaway_frame(last_stream, error_code))
+        """Streams above `last_stream` are ignored from now on; the connection ends when the others have. It never lets
+        in what an earlier GOAWAY disowned (RFC 9113 section 6.8)."""
+        self._last_stream = last_stream if self._last_stream is None else min(last_stream, self._last_stream)
+        self.queue_raw(goaway_frame(self._last_stream, error_code))
 
     def take_on(self, stream_id: int) -> bool:
         """Whether the bank may act on this request; from then on no GOAWAY for another stream disowns it."""

@@ -102,6 +102,9 @@ def test_every_setting_of_a_profile_is_taken() -> None:
         ("unprocessed_statuses", 429),
         ("unprocessed_statuses", [200]),
         ("unprocessed_statuses", ["429"]),
+        ("unprocessed_statuses", [429, 408]),
+        ("unprocessed_statuses", [502]),
+        ("unprocessed_statuses", [504]),
         ("bulk_lines", 1),
     ],
 )
