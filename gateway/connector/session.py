@@ -144,6 +144,9 @@ class Session:
             self._why = Ending.SESSION_BROKE
         finally:
             self._retired = True
+            if self._open or self._why is not Ending.POOL_CLOSED:
+                # What is still in the kernel must not reach a bank that comes back after it said "not found".
+                self._stream.abort()
             for exchange in self._open.values():
                 exchange.finish(verdict(self._why, self.detail))
             self._open.clear()

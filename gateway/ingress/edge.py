@@ -34,6 +34,7 @@ SERVICES = (
     "grpc.health.v1.Health",
 )
 Upgrade = Callable[[trio.SocketStream], Awaitable[trio.abc.Stream]]
+_DEFAULTS = ServerLimits()
 HEALTH_EVERY_S = 1.0
 """How often the banks' breakers are looked at for health."""
 
@@ -147,11 +148,14 @@ def server_files(tls: TlsListen) -> TlsServerFiles:
 def limits_of(config: Config) -> ServerLimits:
     """The rpc room's bounds from the configuration."""
     grpc = config.grpc
+    buffer_bytes = max(_DEFAULTS.connection_buffer_bytes, 2 * grpc.message_bytes_max)
     return ServerLimits(
         max_connections=grpc.connections_max,
         max_concurrent_streams=grpc.streams_per_connection_max,
         max_receive_message_bytes=grpc.message_bytes_max,
         max_send_message_bytes=grpc.message_bytes_max,
+        connection_buffer_bytes=buffer_bytes,
+        server_buffer_bytes=max(_DEFAULTS.server_buffer_bytes, 2 * buffer_bytes),
         keepalive_time_s=grpc.keepalive_after_s,
         keepalive_timeout_s=grpc.keepalive_timeout_s,
         connection_age_s=grpc.connection_age_s_max,

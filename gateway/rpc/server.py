@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import trio
 
+from .burden import Burden
 from .call import Batch, Method, Requests
 from .connection import Connection
 from .invoke import Intercept
@@ -54,6 +55,7 @@ class Server:
     def __init__(self, *, limits: ServerLimits = _DEFAULTS, intercept: Intercept | None = None) -> None:
         self.limits = limits
         self.intercept = intercept
+        self.burden = Burden()
         self._methods: dict[bytes, Method] = {}
         self._generic: list[grpc.GenericRpcHandler] = []
         self._connections: set[Connection] = set()

@@ -8,6 +8,7 @@ import grpc
 from gateway.net import http2
 
 from .abuse import AbuseBudget, PingStrikes
+from .burden import Burden
 from .events import Opened
 from .framing import MessageReader
 from .limits import ServerLimits
@@ -29,7 +30,7 @@ class ServerSession(Session[Stream]):
     takes one off for each Reset, at once or when the handler is done.
     """
 
-    def __init__(self, limits: ServerLimits, now: float) -> None:
+    def __init__(self, limits: ServerLimits, now: float, burden: Burden | None = None) -> None:
         self._h2 = http2.ServerConnection(
             {
                 http2.SettingCodes.MAX_CONCURRENT_STREAMS: limits.max_concurrent_streams,
@@ -38,7 +39,7 @@ class ServerSession(Session[Stream]):
                 http2.SettingCodes.MAX_HEADER_LIST_SIZE: limits.header_list_bytes,
             }
         )
-        super().__init__(self._h2, limits, now)
+        super().__init__(self._h2, limits, now, burden)
         self.lingering = 0
         self._abuse = AbuseBudget(limits, now)
         self._pings = PingStrikes(limits)
@@ -150,7 +151,7 @@ class ServerSession(Session[Stream]):
             if stream.torn:
                 self.reset(stream, http2.ErrorCodes.CANCEL)
                 return
-            stream.drop_outbox()
+            self._drop_output(stream)
             self._blocked.pop(stream.id, None)
         self._drop_input(stream)
         stream.broken = True
