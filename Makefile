@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint proto lock docs clean
+.PHONY: help run test campaign lint proto lock docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -15,6 +15,9 @@ run: $(VENV)/.run  ## a complete demo on loopback; ARGS=--once checks the banks'
 
 test: $(VENV)/.dev  ## all tests; ARGS="tests/core -x" for some of them
 	@$(BIN)/python -m pytest $(ARGS)
+
+campaign: $(VENV)/.dev  ## the long campaign against losing and paying twice; goes on where it was ended
+	@$(BIN)/python -m tests.campaign $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff, mypy strict, import contracts, and buf where npm is
 	@$(BIN)/ruff check .
