@@ -157,8 +157,9 @@ async def _open(edge: Edge) -> None:
     except TlsFileBad as error:
         raise CannotStart(f"listen.tls: {error}", EXIT_CONFIG) from error
     except OSError as error:
+        wanted = ", ".join(f"listen.{name}: {address}" for name, address in edge.wanted.items())
         text = (
-            f"cannot listen: {error.strerror or error}. Is another daemon running? "
+            f"cannot listen ({wanted}): {error.strerror or error}. Is another daemon running? "
             "Change listen.tls.port (or listen.plaintext.port), or stop what has the port."
         )
         raise CannotStart(text, EXIT_IN_USE) from error

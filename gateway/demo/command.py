@@ -75,7 +75,7 @@ def run(chosen: argparse.Namespace) -> int:
         if chosen.once:
             return verdict
         _show_next(stage, payments, out)
-        return _serve_on(children)
+        return _serve_on(children, out)
 
 
 # ---- the acts
@@ -244,12 +244,13 @@ def _show_next(stage: Stage, payments: list[payment_pb2.Payment], out: Console) 
     out.print("\n[bold]To try next, in another terminal[/] (with .venv/bin on the PATH):\n")
     for line in lines:
         out.print(f"  {line}", markup=False, soft_wrap=True)
-    out.print(f"\nLogs are in {folder.log('causeway').parent}. Serving until Ctrl-C ...")
+    out.print(f"\nLogs are in {folder.log('causeway').parent}.")
 
 
-def _serve_on(children: Children) -> int:
+def _serve_on(children: Children, out: Console) -> int:
     never = threading.Event()
     try:
+        out.print("Serving until Ctrl-C ...")  # inside: from here on Ctrl-C is the way to end, not an interruption
         while not never.wait(CHILD_CHECK_S):
             children.check()
     except KeyboardInterrupt:

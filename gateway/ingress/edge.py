@@ -63,6 +63,13 @@ class Edge:
             acting = Principals(self._config.principals, without_certificate=plaintext.principal)
             await self._add("plaintext", plaintext.host, plaintext.port, acting, None)
 
+    @property
+    def wanted(self) -> dict[str, str]:
+        """Listener → "host:port", as configured."""
+        listen = self._config.listen
+        both = {"tls": listen.tls, "plaintext": listen.plaintext}
+        return {name: f"{one.host}:{one.port}" for name, one in both.items() if one is not None}
+
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serves until cancelled."""
         self._mark(serving=True)

@@ -168,7 +168,7 @@ def parse_timeout(value: bytes) -> float:
     """
     digits, unit = value[:-1], value[-1:]
     if unit not in _SECONDS or not digits.isdigit() or len(digits) > _TIMEOUT_DIGITS_MAX:
-        raise MalformedMetadata(f"grpc-timeout {value!r} is not 1 to 8 digits and a unit")
+        raise MalformedMetadata("grpc-timeout is not 1 to 8 digits and a unit")
     return int(digits) * _SECONDS[unit]
 
 

@@ -76,12 +76,13 @@ def children_of(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the children in /proc, which only Linux has")
-def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
-    """SIGINT ends the demo with exit code 0, and no process of it is left."""
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP], ids=["ctrl-c", "closed-terminal"])
+def test_the_end_of_the_demo_ends_everything(tmp_path: Path, how: signal.Signals) -> None:
+    """Ctrl-C and a closed terminal end the demo with exit code 0, and no process of it is left."""
     with serving_demo(tmp_path / "demo") as process:
         children = children_of(process.pid)
         assert len(children) == 3
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         told, complained = process.communicate(timeout=STOP_S_MAX)
         assert process.returncode == 0, complained
         assert "stopping the daemon and the banks" in told
