@@ -47,6 +47,7 @@ from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable
 from gateway.store.records import CorruptRecord
 from gateway.store.recover import recover
 from gateway.store.store import LmdbStore
+from gateway.telemetry import names
 from gateway.telemetry import setup as telemetry
 from gateway.vitals import Vitals
 
@@ -127,11 +128,14 @@ async def _serve_from(
     pools = {name: Pool(_link(profile)) for name, profile in config.banks.items()}
     banks = {name: Bank(profile, _adapter(profile), pools[name]) for name, profile in config.banks.items()}
     house = House(store, clock, watched.trail, banks, os.urandom)
-    recovered = await recover(store, clock, _first_inquiry_s(config))
+    with watched.trail.span(names.RECOVER) as span:
+        recovered = await recover(store, clock, _first_inquiry_s(config))
+        span.note(batch=recovered.doubted, sequence=recovered.sequence)
     logger.info("recovered", extra={"count": recovered.doubted})
     check_strays(await store.undecided(), config.banks.keys())
     tasks = {name: _tasks(house, bank, pools[name]) for name, bank in banks.items()}
-    edge = Edge(config, house, partial(watch, Feed(store)), lambda name: tasks[name].breaker)
+    feed = Feed(store)
+    edge = Edge(config, house, partial(watch, feed), lambda name: tasks[name].breaker)
     await _open(edge)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_latch, store)
@@ -143,6 +147,7 @@ async def _serve_from(
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for _ in signals:
                 break
+        feed.close()  # watchers would hold the drain to its end; they resume at the next daemon
         await _drain(edge, [task.lane for task in tasks.values()], config.drain_s)
         nursery.cancel_scope.cancel()
 
@@ -164,8 +169,9 @@ async def _open(edge: Edge) -> None:
     except TlsFileBad as error:
         raise CannotStart(f"listen.tls: {error}", EXIT_CONFIG) from error
     except OSError as error:
+        wanted = ", ".join(f"listen.{name}: {address}" for name, address in edge.wanted.items())
         text = (
-            f"cannot listen: {error.strerror or error}. Is another daemon running? "
+            f"cannot listen ({wanted}): {error.strerror or error}. Is another daemon running? "
             "Change listen.tls.port (or listen.plaintext.port), or stop what has the port."
         )
         raise CannotStart(text, EXIT_IN_USE) from error

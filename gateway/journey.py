@@ -11,6 +11,7 @@ out of the exchange is *not sent*, *answered* or *maybe sent*; what is none of t
 import hashlib
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -22,17 +23,11 @@ from gateway import limits
 from gateway.config import BankProfile
 from gateway.core import happenings
 from gateway.core.backoff import backoff_s
-from gateway.core.errors import BankUnknown, InvalidInstruction, KeyReused, MaybeSent, NotSent, Unreadable
+from gateway.core.errors import BankUnknown, InvalidInstruction, KeyReused, MaybeSent, NotSent, Overloaded, Unreadable
 from gateway.core.happenings import Happening
 from gateway.core.life import HOLD_DEFECT
 from gateway.core.outcome import Outcome, Word, said_of
-from gateway.core.payment import (
-    Attempt,
-    Payment,
-    Principal,
-    message_reference,
-    new_id,
-)
+from gateway.core.payment import Attempt, Payment, Principal, message_reference, new_id
 from gateway.core.ports import (
     Adapter,
     Admission,
@@ -114,11 +109,13 @@ async def accept(
                 admissions.append((place, Admission(payment, (happenings.cleared(),))))
             else:
                 answers[place] = await _replay_of(house, principal, prepared) or prepared.refusal
-        admitted = await house.store.admit([admission for _, admission in admissions]) if admissions else []
+        admitted = await _committed(house, [admission for _, admission in admissions], span.traceparent)
         for (place, _), answer in zip(admissions, admitted, strict=True):
             answers[place] = KeyReused(answer.payment.id) if answer.key_reused else answer
     done = [answer for answer in answers if answer is not None]
     assert len(done) == len(drafts), "an instruction without an answer"
+    for result, count in Counter(map(_result_of, done)).items():
+        house.trail.count(names.ADMISSIONS, count, result=result)
     return done
 
 
@@ -140,9 +137,7 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
     with _send_span(house, bank, payments) as span:
         if not await _mark(house, bank, submission, request):
             return None
-        if bank.profile.propagate_trace and span.traceparent:
-            request = replace(request, headers=(*request.headers, ("traceparent", span.traceparent)))
-        steps, answered = await _exchange(house, bank, submission, request)
+        steps, answered = await _exchange(house, bank, submission, request, span.traceparent)
         for stepped in await house.store.take(steps):
             _tell(house, bank, stepped)
         if not answered:
@@ -150,12 +145,14 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
         return answered
 
 
-async def _exchange(house: House, bank: Bank, submission: Submission, request: WireRequest) -> tuple[list[Step], bool]:
+async def _exchange(
+    house: House, bank: Bank, submission: Submission, request: WireRequest, parent: str
+) -> tuple[list[Step], bool]:
     """Sends, waits, and says for each payment what happened (law 4). The bool as `deliver` returns it."""
     answer: WireAnswer | None = None
     began_s = trio.current_time()
     try:
-        answer = await bank.link.exchange(request, timeout_s=bank.profile.lane.request_timeout_s)
+        answer = await ask(house, bank, request, parent)
         steps = _answered(house, bank, submission, bank.adapter.read(submission, answer), answer)
         _observe(house, bank, began_s, "answered")
         return steps, any(step.outcome and step.outcome.word is not Word.NOT_PROCESSED for step in steps)
@@ -176,13 +173,27 @@ async def _exchange(house: House, bank: Bank, submission: Submission, request: W
     return _each(submission, lambda _: doubt(house, bank, reason, body)), False
 
 
+async def ask(house: House, bank: Bank, request: WireRequest, parent: str) -> WireAnswer:
+    """One exchange with a bank, traced below `parent`. Raises NotSent or MaybeSent."""
+    with house.trail.span(names.EXCHANGE, parent=parent, bank=bank.name, http_method=request.method) as span:
+        if bank.profile.propagate_trace and span.traceparent:
+            request = replace(request, headers=(*request.headers, ("traceparent", span.traceparent)))
+        try:
+            answer = await bank.link.exchange(request, timeout_s=bank.profile.lane.request_timeout_s)
+        except (NotSent, MaybeSent) as error:
+            span.failed(error.reason.value)
+            raise
+        span.note(http_status=answer.status)
+        return answer
+
+
 def doubt(house: House, bank: Bank, reason: Reason, evidence: bytes = b"") -> Happening:
     """The payment may be at the bank; the first inquiry is planned where the bank can be asked (law 5)."""
     if not bank.adapter.declaration.inquiry:
-        return happenings.doubted(reason, 0, evidence[: limits.EVIDENCE_BYTES_MAX])
+        return happenings.doubted(reason, 0, evidence)
     first_after_s = bank.profile.inquiry.first_after_s * (1.0 + 0.1 * house.dice.random())
     inquire_at_ns = house.clock.now_ns() + int(first_after_s * 1e9)
-    return happenings.doubted(reason, inquire_at_ns, evidence[: limits.EVIDENCE_BYTES_MAX])
+    return happenings.doubted(reason, inquire_at_ns, evidence)
 
 
 def follow_at_ns(house: House, bank: Bank) -> int:
@@ -221,6 +232,24 @@ async def _replay_of(house: House, principal: Principal, prepared: Prepared) -> 
     if payment is None or payment.fingerprint != prepared.fingerprint:
         return None
     return Admitted(payment, replay=True)
+
+
+async def _committed(house: House, admissions: Sequence[Admission], parent: str) -> list[Admitted]:
+    """Law 1: returns after the commit. The span is the wait for it, which many calls share."""
+    if not admissions:
+        return []
+    with house.trail.span(names.COMMIT, parent=parent, batch=len(admissions)):
+        try:
+            return await house.store.admit(admissions)
+        except Overloaded:
+            house.trail.count(names.SHED, len(admissions), queue="writer")
+            raise
+
+
+def _result_of(answer: Admitted | Refusal) -> str:
+    if isinstance(answer, Admitted):
+        return "replay" if answer.replay else "new"
+    return "key_reused" if isinstance(answer, KeyReused) else "refused"
 
 
 # ---------------------------------------------------------------- the sentences of deliver

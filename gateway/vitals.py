@@ -39,6 +39,7 @@ class Vitals:
         self._house = house
         self._store = store
         self._seen: dict[str, list[Reading]] = {}
+        store.time_commits(self._timed)
         shown = (
             names.WAITING,
             names.IN_DOUBT_S,
@@ -54,6 +55,10 @@ class Vitals:
         while True:
             self._seen = await self._look()
             await trio.sleep(LOOK_EVERY_S)
+
+    def _timed(self, writes: int, seconds: float) -> None:
+        self._house.trail.observe(names.COMMIT_S, seconds)
+        self._house.trail.observe(names.COMMIT_WRITES, float(writes))
 
     async def _look(self) -> dict[str, list[Reading]]:
         seen: dict[str, list[Reading]] = {}

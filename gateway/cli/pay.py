@@ -114,15 +114,21 @@ class _Tally:
 def _pay_file(chosen: argparse.Namespace, door: Door, traceparent: str) -> int:
     tally, err = _Tally(Counter()), _stderr()
     total = _count(chosen.file)
-    with opened(door) as stubs, _progress(err) as progress:
-        task = progress.add_task(chosen.file, total=total)
-        window = Window(read_lines(chosen.file))
-        route = Route(stubs.payments.SubmitPayments, (("traceparent", traceparent),), door.address)
-        for answer in submit(window, route, Patience(), progress.console.print):
-            _count_and_tell(answer, tally, progress.console, as_json=chosen.json)
-            progress.advance(task)
+    try:
+        with opened(door) as stubs, _progress(err) as progress:
+            task = progress.add_task(chosen.file, total=total)
+            window = Window(read_lines(chosen.file))
+            route = Route(stubs.payments.SubmitPayments, (("traceparent", traceparent),), door.address)
+            for answer in submit(window, route, Patience(), progress.console.print):
+                _count_and_tell(answer, tally, progress.console, as_json=chosen.json)
+                progress.advance(task)
+    except KeyboardInterrupt:
+        err.print("interrupted; send the same file again: what was admitted comes back as replayed")
+        raise
+    finally:
+        if not chosen.json:
+            console().print(tally.line(traceparent))
     if not chosen.json:
-        console().print(tally.line(traceparent))
         err.print("next: causeway list  ·  causeway watch")
     return Exit.REFUSED if tally.counts["refused"] else Exit.DONE
 

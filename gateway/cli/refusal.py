@@ -70,14 +70,14 @@ class Refusal:
                 exit=Exit.UNREACHABLE,
                 facts=self.document(),
             )
-        head = f"{self.reason or self.code}: {self.message}"
+        said = f"fields to correct: {len(self.violations)}" if self.violations else self.message
         advice = [f"{path}: {text}" for path, text in self.violations]
         advice += [f"{key} = {value}" for key, value in sorted(self.metadata.items())]
         if self.reason in ADVICE:
             advice.append(ADVICE[self.reason])
         if self.retry_after_s is not None:
             advice.append(f"the daemon asks to wait {self.retry_after_s:g} s")
-        return Complaint(head, advice=advice, exit=Exit.REFUSED, facts=self.document())
+        return Complaint(f"{self.reason or self.code}: {said}", advice=advice, exit=Exit.REFUSED, facts=self.document())
 
 
 def from_call(error: grpc.RpcError) -> Refusal:

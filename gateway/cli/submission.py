@@ -62,6 +62,10 @@ class Window:
             self._changed.notify_all()
             return self._generation
 
+    def end(self) -> None:
+        """The stream is over: its sending thread, if it waits here, goes home."""
+        self.begin()
+
     def next(self, generation: int) -> Line | None:
         """The next line to send on this stream; waits while too many are on the way. None: there is no more."""
         while True:
@@ -146,6 +150,7 @@ def submit(window: Window, route: Route, patience: Patience, told: Callable[[str
             refusal = from_call(error)
         finally:
             stream.cancel()
+            window.end()
         if not patience.again(refusal):
             raise _given_up(refusal, route.address)
         told(f"{refusal.code}: {refusal.message}; sending the unanswered ones again (try {patience.tries + 1})")

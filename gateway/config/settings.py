@@ -55,7 +55,7 @@ class StoreSettings(Section):
     )
     map_bytes_max: int = Field(
         default=64 * 1024 * MIB,
-        ge=16 * MIB,
+        ge=64 * MIB,
         description="Size the map may grow to, in bytes; leave as much disk free.",
     )
 

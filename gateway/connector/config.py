@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import trio
-from OpenSSL import SSL
+
+from gateway.net.tls import TlsContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,7 @@ class LinkConfig:
 
     host: str
     port: int
-    tls_context: Callable[[], SSL.Context]
+    tls_context: Callable[[], TlsContext]
     """Makes a client context from the files as they are now: a new one for every connection, so that replaced files
     are used without a restart. May raise tls.TlsFileBad."""
     connect_host: str = ""

@@ -72,7 +72,7 @@ class Http1Wire:
 
     def end(self, *, clean: bool) -> list[WireEvent]:
         """A body that lasts until the connection closes is whole only if TLS says so (RFC 9112 section 9.8)."""
-        events = self._read(b"") if clean and not self.finished and self._response is not None else []
+        events = self._read(b"") if clean and self._busy and self._response is not None else []
         self.finished = True
         if self._busy:
             ending = Ending.ANSWER_CUT if self._answer_begun else Ending.CONNECTION_LOST

@@ -21,7 +21,7 @@ from gateway.connector.session import Session
 from gateway.core.errors import MaybeSent, NotSent
 from gateway.core.ports import LinkSnapshot, WireAnswer, WireRequest
 
-RECONNECT_PAUSE_S: Final = 1.0  # after a failed connection, while other sessions still work
+RECONNECT_PAUSE_S: Final = 1.0  # after a failed connection, while others still work or are being tried
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +117,8 @@ class Pool:
         lacking = len(self._waiting) - coming * self._streams_expected
         if lacking <= 0 or self._nursery is None:
             return 0
-        if working and trio.current_time() < self._reconnect_at:
-            return 0
+        if trio.current_time() < self._reconnect_at:
+            return 0  # _pause will ask again
         # Replaced sessions finish their streams beside the new ones; they too are bounded.
         free = min(
             self._config.sessions_max - working - coming,
@@ -166,13 +166,12 @@ class Pool:
             raise verdict(Ending.CONNECT_FAILED, type(error).__name__) from error
         finally:
             self._dialling -= 1
-        return Session(stream, wire_of(stream, self._config), self._config, self._on_change)
+        wire = wire_of(stream, self._config)
+        return Session(stream, wire, self._config, on_ready=self._on_ready, on_change=self._turn)
 
-    def _on_change(self) -> None:
-        for session in self._sessions:
-            if session.ready and session.barren and not session.load:
-                self._streams_expected = max(1, session.room)
-                self._certificate_expires_at = session.certificates_expire_at
+    def _on_ready(self, session: Session) -> None:
+        self._streams_expected = max(1, session.room)
+        self._certificate_expires_at = session.certificates_expire_at
         self._turn()
 
     def _after(self, session: Session) -> None:
@@ -185,11 +184,19 @@ class Pool:
             self._turn()
 
     def _on_unusable(self, error: NotSent | MaybeSent) -> None:
-        """A connection could not be used. Who waits fails with it, unless another session may still help."""
-        self._reconnect_at = trio.current_time() + RECONNECT_PAUSE_S
+        """A connection could not be used. Who waits fails with it, unless another session may still help; then no
+        new one is tried for a while, or a bank that accepts and hangs up would make us dial without end."""
         helpers = self._dialling + sum(not session.draining for session in self._sessions)
         if helpers == 0:
+            self._reconnect_at = -math.inf
             self._fail_waiting(error)
+        elif self._nursery is not None:
+            self._reconnect_at = trio.current_time() + RECONNECT_PAUSE_S
+            self._nursery.start_soon(self._pause)
+        self._turn()
+
+    async def _pause(self) -> None:
+        await trio.sleep(RECONNECT_PAUSE_S)
         self._turn()
 
     def _fail_waiting(self, error: NotSent | MaybeSent) -> None:

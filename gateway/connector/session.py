@@ -33,13 +33,23 @@ log = logging.getLogger(__name__)
 
 
 class Session:
-    """Made with a dialled stream, lives in `run`. `changed` is called whenever there may be room, or less of it."""
+    """Made with a dialled stream, lives in `run`. `on_ready` is called once, when requests may be given; `on_change`
+    whenever there may be room, or less of it."""
 
-    def __init__(self, stream: TlsStream, wire: Wire, config: LinkConfig, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        stream: TlsStream,
+        wire: Wire,
+        config: LinkConfig,
+        *,
+        on_ready: Callable[["Session"], None],
+        on_change: Callable[[], None],
+    ) -> None:
         self._stream = stream
         self._wire = wire
         self._config = config
-        self._changed = changed
+        self._on_ready = on_ready
+        self._changed = on_change
         self._queue: deque[Exchange] = deque()  # taken, not yet written; the pool never gives more than `room`
         self._open: dict[int, Exchange] = {}
         self._begun = 0
@@ -257,7 +267,7 @@ class Session:
     def _note_readiness(self) -> None:
         if self._wire.ready and not self.ready:
             self._ready.set()
-            self._changed()
+            self._on_ready(self)
 
     async def _say_goodbye(self) -> None:
         if not self._wire.finished:

@@ -39,9 +39,10 @@ class Child:
 
 
 class Children:
-    """All of them; leaving the `with` ends them, last started first."""
+    """All of them; leaving the `with` ends them, last started first. `lock` is the folder's: they inherit it."""
 
-    def __init__(self) -> None:
+    def __init__(self, lock: int) -> None:
+        self._lock = lock
         self._running: list[Child] = []
 
     def __enter__(self) -> Self:
@@ -51,7 +52,11 @@ class Children:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for child in reversed(list(self._running)):
-            self.stop(child)
+            try:
+                self.stop(child)
+            except KeyboardInterrupt:
+                child.process.kill()  # a second Ctrl-C: no more waiting
+                child.process.wait()
 
     def start(self, name: str, words: Sequence[str], log: Path) -> Child:
         """`causeway WORDS` as a process of its own. Returns when it is ready; raises Complaint when it never is."""
@@ -63,7 +68,9 @@ class Children:
                 stdin=subprocess.DEVNULL,
                 text=True,
                 start_new_session=True,  # Ctrl-C is ours alone: we end the children in order
+                pass_fds=(self._lock,),
             )
+        os.write(self._lock, f"{name}: {process.pid}\n".encode())
         child = Child(name, process, log, {})
         self._running.append(child)
         line = _first_line(process)
@@ -134,8 +141,3 @@ def _not_ready(child: Child, line: str) -> Complaint:
         advice=[*child.tail(), f"whole log: {child.log}"],
         exit=Exit.REFUSED,
     )
-
-
-def environment_hint(profile: Path) -> str:
-    """What to type so that client commands find the daemon."""
-    return f"export CAUSEWAY_PROFILE={os.path.relpath(profile)}"

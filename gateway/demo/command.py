@@ -25,9 +25,9 @@ from gateway.cli.tables import console
 from gateway.cli.traceparent import new_traceparent, trace_id
 from gateway.demo import instructions, settings, trace
 from gateway.demo.children import Child, Children
-from gateway.demo.folder import Folder, lay
+from gateway.demo.folder import Folder, occupied
 from gateway.demo.lives import Lives, Scene
-from gateway.demo.oracle import Judgement, control, judge
+from gateway.demo.oracle import Judgement, control, judge, read_ledgers
 from gateway.devca import DevCa
 
 CALL_S_MAX = 20.0
@@ -60,8 +60,8 @@ class Admitted:
 
 def run(chosen: argparse.Namespace) -> int:
     out = console()
-    folder = lay(Path(chosen.folder), keep=chosen.keep)
-    with _ended_by_sigterm(), Children() as children:
+    where = Path(chosen.folder)
+    with _ended_by_signals(), occupied(where, keep=chosen.keep) as folder, Children(folder.lock) as children:
         out.print(f"[bold]Causeway demo[/]  ·  everything it makes lies in {folder.root}\n")
         stage = set_stage(folder, children, out)
         with opened(stage.door) as stubs:
@@ -69,13 +69,13 @@ def run(chosen: argparse.Namespace) -> int:
             complaints = _unexpected(admitted) + follow(stage, stubs, admitted, out)
             payments = _as_they_stand(stubs, admitted)
         _show_trace(stage, payments, out)
-        complaints += _show_books(judge(payments, stage.control_ports), payments, out)
+        complaints += _show_books(judge(payments, read_ledgers(stage.control_ports)), payments, out)
         complaints += _verify(folder, out)
         verdict = _verdict(complaints, out)
         if chosen.once:
             return verdict
         _show_next(stage, payments, out)
-        return _serve_on(children)
+        return _serve_on(children, out)
 
 
 # ---- the acts
@@ -116,7 +116,10 @@ def pay(stage: Stage, stubs: Stubs, out: Console) -> Admitted:
     """Hands the file in, line by line, each with a trace of its own."""
     instructions.write(stage.folder.payments)
     control(stage.control_ports[settings.NORTHBANK.name], "PUT", "/sins", _sins())
-    out.print(f"4  northbank will drop its reply to the payment {instructions.LOST_REPLY}: booked, but we are not told")
+    out.print(f"4  northbank will drop its reply to {instructions.LOST_REPLY}: booked, but nobody tells us.")
+    out.print(
+        "   What else is under way on that connection shares the doubt; the bank is asked, nothing is sent blindly"
+    )
     out.print(f"5  paying {stage.folder.payments}\n")
     admitted = Admitted({})
     for line in read_lines(str(stage.folder.payments)):
@@ -241,12 +244,13 @@ def _show_next(stage: Stage, payments: list[payment_pb2.Payment], out: Console) 
     out.print("\n[bold]To try next, in another terminal[/] (with .venv/bin on the PATH):\n")
     for line in lines:
         out.print(f"  {line}", markup=False, soft_wrap=True)
-    out.print(f"\nLogs are in {folder.log('causeway').parent}. Serving until Ctrl-C ...")
+    out.print(f"\nLogs are in {folder.log('causeway').parent}.")
 
 
-def _serve_on(children: Children) -> int:
+def _serve_on(children: Children, out: Console) -> int:
     never = threading.Event()
     try:
+        out.print("Serving until Ctrl-C ...")  # inside: from here on Ctrl-C is the way to end, not an interruption
         while not never.wait(CHILD_CHECK_S):
             children.check()
     except KeyboardInterrupt:
@@ -278,14 +282,15 @@ def _sins() -> list[dict[str, object]]:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the demo like Ctrl-C, so that the children are stopped in order."""
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM, and SIGHUP of a closed terminal, end the demo like Ctrl-C: the children are stopped in order."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

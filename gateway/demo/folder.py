@@ -1,13 +1,17 @@
 """The demo's working folder: what lies where in it. Made anew for each demo, unless it is to be kept."""
 
+import fcntl
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from gateway.cli.complaint import Complaint
 
 MARK = ".causeway-demo"
-"""Lies in every folder that a demo made: only such a folder is ever deleted."""
+"""Lies in every folder that a demo made: only such a folder is ever emptied. Lists the demo's processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,8 @@ class Folder:
     """Paths in the working folder."""
 
     root: Path
+    lock: int
+    """File descriptor of the mark, locked: whoever has it open holds the folder."""
 
     @property
     def tls(self) -> Path:
@@ -60,17 +66,52 @@ class Folder:
         return self.root / "logs" / f"{child}.log"
 
 
-def lay(root: Path, *, keep: bool) -> Folder:
-    """The folder, ready for a demo. Raises Complaint rather than delete what no demo made."""
-    if root.exists() and not keep:
-        if any(root.iterdir()) and not (root / MARK).exists():
-            raise Complaint(
-                f"{root} is not empty and no demo made it; it is left alone",
-                advice=["name another folder: causeway demo --folder DIR"],
-            )
-        shutil.rmtree(root)
-    folder = Folder(root)
-    for part in (root, folder.tls, folder.banks, folder.log("x").parent, folder.ledger("x").parent):
-        part.mkdir(parents=True, exist_ok=True)
-    (root / MARK).write_text("Made by `causeway demo`, which deletes it when it starts again.\n")
-    return folder
+@contextmanager
+def occupied(root: Path, *, keep: bool) -> Iterator[Folder]:
+    """The folder, ready for a demo and held against others while the demo or any process it started lives.
+
+    Raises Complaint when another demo's processes are in it, and rather than delete what no demo made.
+    """
+    if root.exists() and any(root.iterdir()) and not (root / MARK).exists():
+        raise Complaint(
+            f"{root} is not empty and no demo made it; it is left alone",
+            advice=["name another folder: causeway demo --folder DIR"],
+        )
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / MARK).open("a+") as mark:
+        _lock(mark, root)
+        mark.truncate(0)
+        mark.write("Made by `causeway demo`, which deletes this folder's content when it starts again. Processes:\n")
+        mark.flush()
+        if not keep:
+            _empty(root)
+        folder = Folder(root, mark.fileno())
+        for part in (folder.tls, folder.banks, folder.log("x").parent, folder.ledger("x").parent):
+            part.mkdir(parents=True, exist_ok=True)
+        yield folder
+
+
+def _lock(mark: TextIO, root: Path) -> None:
+    """The children inherit the lock, so that it outlives a demo that was killed and left them behind."""
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        mark.seek(0)
+        raise Complaint(
+            f"a demo is running in {root}, or one was killed and left its processes behind",
+            advice=[
+                *mark.read().splitlines()[1:],
+                "end it with Ctrl-C (left processes: kill PID), or name another folder: causeway demo --folder DIR",
+            ],
+        ) from error
+
+
+def _empty(root: Path) -> None:
+    """Everything but the mark, whose lock is held."""
+    for path in root.iterdir():
+        if path.name == MARK:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

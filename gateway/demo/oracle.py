@@ -12,13 +12,15 @@ from gateway.core.states import State
 
 CONTROL_S_MAX = 10.0
 
+Ledgers = dict[str, dict[str, int]]
+"""Bank → wire reference → how often it was booked."""
+
 
 @dataclass
 class Judgement:
     """`complaints` is empty when every payment was booked exactly once and nothing else was."""
 
-    booked: dict[str, dict[str, int]]
-    """Bank → wire reference → bookings."""
+    booked: Ledgers
     complaints: list[str] = field(default_factory=list)
 
 
@@ -36,9 +38,13 @@ def control(port: int, method: str, path: str, body: Any = None) -> Any:
         connection.close()
 
 
-def judge(payments: Iterable[payment_pb2.Payment], control_ports: dict[str, int]) -> Judgement:
-    """Compares payments with the ledgers behind the control ports of their banks."""
-    booked = {bank: dict(control(port, "GET", "/ledger")["bookings"]) for bank, port in control_ports.items()}
+def read_ledgers(control_ports: dict[str, int]) -> Ledgers:
+    """What the banks behind these control ports have booked."""
+    return {bank: dict(control(port, "GET", "/ledger")["bookings"]) for bank, port in control_ports.items()}
+
+
+def judge(payments: Iterable[payment_pb2.Payment], booked: Ledgers) -> Judgement:
+    """Compares all our payments with all that their banks have booked."""
     judgement = Judgement(booked)
     ours: dict[str, set[str]] = {bank: set() for bank in booked}
     for payment in payments:

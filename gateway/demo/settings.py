@@ -107,7 +107,7 @@ company_name = "Causeway Demo AG"
 dialect = "{dialect}"
 debtor_agent_bic = "{bic}"
 not_found_is_proof = true
-visibility_s = 5.0
+visibility_s = 3.0
 
 [protocol_settings.company_address]
 street = "Musterweg"

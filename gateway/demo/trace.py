@@ -16,17 +16,17 @@ WAIT_S_MAX = 5.0  # the daemon exports spans once a second
 WAIT_STEP_S = 0.25
 SPANS_MAX = 500  # of one trace: a payment's life is below 100
 
-SHOWN = (
-    "causeway.bank",
-    "causeway.attempt",
-    "causeway.result",
-    "error.type",
-    "causeway.reason",
-    "causeway.payment.state",
-    "http.response.status_code",
-    "causeway.replay",
-)
-"""Attributes worth a place on the line, in this order."""
+SHOWN = {
+    "causeway.bank": "bank",
+    "causeway.attempt": "attempt",
+    "causeway.result": "result",
+    "error.type": "error",
+    "causeway.reason": "reason",
+    "causeway.payment.state": "state",
+    "http.response.status_code": "http",
+    "causeway.replay": "replay",
+}
+"""Attributes worth a place on the line, in this order, and what they are called there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def tree(spans: Iterable[Span], title: str) -> Tree:
 
 
 def _line(span: Span, first_s: float) -> Text:
-    said = "  ".join(f"{name.split('.')[-1]}={span.attributes[name]}" for name in SHOWN if name in span.attributes)
+    said = "  ".join(f"{word}={span.attributes[name]}" for name, word in SHOWN.items() if name in span.attributes)
     return Text.assemble(
         (f"+{span.start_s - first_s:6.3f} s ", "dim"),
         (span.name, "bold red" if span.error else "bold"),

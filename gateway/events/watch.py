@@ -24,7 +24,8 @@ async def watch(
     bank: str,
     heartbeat_s: float = HEARTBEAT_S,
 ) -> AsyncGenerator[tuple[Sequence[Fact], int], None]:
-    """Pages without end: the facts above `after` that fit, in order, and the sequence up to which all were looked at.
+    """Pages until the feed closes: the facts above `after` that fit, in order, and the sequence up to which all were
+    looked at.
 
     An empty `payment_ids`, `states` or `bank` asks for all; the tenant always counts. A page without facts is a
     heartbeat: the first comes at once where there is nothing to tell, later ones after `heartbeat_s` of silence,

@@ -9,6 +9,7 @@ from gateway.ingress import translate
 from gateway.ingress.errors import BankNotFound, answered
 from gateway.ingress.payments import Call
 from gateway.ingress.principals import Principals
+from gateway.intake.bank import listed
 from gateway.journey import Bank, House
 
 _BREAKERS: Final = {
@@ -45,8 +46,7 @@ class BankService(BankServiceServicer):
             self._principals.of(context.peer_certificate)
             bank = self._house.banks.get(request.name)
             if bank is None:
-                there_are = ", ".join(sorted(self._house.banks)) or "none"
-                raise BankNotFound(f"There is no bank of this name. The banks are: {there_are}.")
+                raise BankNotFound(f"There is no bank of this name. The banks are: {listed(self._house.banks)}.")
             return service.GetBankResponse(bank=await self._seen(bank))
 
     async def _seen(self, bank: Bank) -> service.Bank:

@@ -23,6 +23,7 @@ from gateway.rpc.context import Context
 from gateway.rpc.health import Health
 from gateway.rpc.limits import ServerLimits
 from gateway.rpc.server import Listener, Server
+from gateway.rpc.status import RpcError
 from gateway.telemetry import names
 
 SERVICES = ("causeway.v1.PaymentService", "causeway.v1.BankService", "grpc.health.v1.Health")
@@ -62,6 +63,13 @@ class Edge:
             acting = Principals(self._config.principals, without_certificate=plaintext.principal)
             await self._add("plaintext", plaintext.host, plaintext.port, acting, None)
 
+    @property
+    def wanted(self) -> dict[str, str]:
+        """Listener → "host:port", as configured."""
+        listen = self._config.listen
+        both = {"tls": listen.tls, "plaintext": listen.plaintext}
+        return {name: f"{one.host}:{one.port}" for name, one in both.items() if one is not None}
+
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serves until cancelled."""
         self._mark(serving=True)
@@ -95,10 +103,22 @@ class Edge:
     @asynccontextmanager
     async def _traced(self, context: Context) -> AsyncIterator[None]:
         """One span per call; what the call causes is traced below it."""
-        parent = traceparent(context.invocation_metadata())
-        span = self._house.trail.span(names.CALL, parent=parent, method=context.method.lstrip("/"))
-        with span as call, in_call(call.traceparent or parent):
-            yield
+        parent, method = traceparent(context.invocation_metadata()), context.method.lstrip("/")
+        trail, began_s = self._house.trail, trio.current_time()
+        with trail.span(names.CALL, parent=parent, method=method) as call, in_call(call.traceparent or parent):
+            status = "CANCELLED"
+            try:
+                yield
+                status = context.final_status.code.name
+            except RpcError as error:
+                status = error.code.name
+                raise
+            except Exception:
+                status = "UNKNOWN"
+                raise
+            finally:
+                call.note(status=status)
+                trail.observe(names.CALL_S, trio.current_time() - began_s, method=method, status=status)
 
     def _mark(self, *, serving: bool) -> None:
         """`live` stays true while the process can answer at all; `ready` and "" say whether calls are taken."""

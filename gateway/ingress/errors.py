@@ -33,7 +33,7 @@ DESCRIPTION_BYTES_MAX: Final = 3_072
 """Descriptions of violations in one error. Details travel in trailers, in base64, of which clients take 8 KiB; what
 is over it comes without a description, its field and reason still say what is wrong."""
 MESSAGE_VIOLATIONS_MAX: Final = 3  # violations spelled out in the message for people
-STORE_RETRY_S: Final = 1.0  # an orchestrator needs about as long to start the next daemon
+RESTART_S: Final = 1.0  # an orchestrator needs about as long to start the next daemon
 
 
 class InvalidRequest(Exception):
@@ -118,12 +118,18 @@ def as_rpc_error(error: Known) -> RpcError:
             return _told(StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", said, {}, _retry(error.retry_after_s))
         case StoreFailed():
             said = "Nobody can say whether this was stored. Send it again with the same idempotency key."
-            return _told(StatusCode.UNAVAILABLE, "STORE_FAILED", said, {}, _retry(STORE_RETRY_S))
+            return _told(StatusCode.UNAVAILABLE, "STORE_FAILED", said, {}, _retry(RESTART_S))
         case NoCertificate():
             return _told(StatusCode.UNAUTHENTICATED, "NO_CERTIFICATE", "A client certificate is required.")
         case PrincipalUnknown():
             said = "This certificate belongs to no principal of the configuration."
             return _told(StatusCode.PERMISSION_DENIED, "PRINCIPAL_UNKNOWN", said)
+
+
+def going_down() -> RpcError:
+    """The end of a watch when the daemon drains. No fault, so no reason of the catalogue."""
+    said = "The daemon is going down. Watch again from the last position."
+    return RpcError(StatusCode.UNAVAILABLE, said, (_retry(RESTART_S),))
 
 
 def as_proto(error: RpcError) -> status_pb2.Status:

@@ -14,14 +14,24 @@ from gateway.core.payment import Payment, Principal
 from gateway.core.ports import Admitted, Step
 from gateway.core.states import State
 from gateway.ingress import requests, translate
-from gateway.ingress.errors import InvalidRequest, TooLateToCancel, answered, as_proto, as_rpc_error
+from gateway.ingress.errors import (
+    InvalidRequest,
+    TooLateToCancel,
+    answered,
+    as_proto,
+    as_rpc_error,
+    going_down,
+)
 from gateway.ingress.principals import Principals
 from gateway.ingress.trace import parent_of
 from gateway.journey import House, Refusal, accept
 from gateway.rpc.server import Batch
+from gateway.telemetry import names
 
 ACCEPT_MAX: Final = 256
 """Instructions of one stream handled at once: about 10 ms of work without a pause for others, and one commit."""
+LINKS_MAX: Final = 32
+"""Traces that one page handed to a watcher is linked to at most."""
 HISTORY_MAX: Final = 1_000  # facts of one payment shown at once; a payment with more is watched or audited instead
 
 
@@ -48,8 +58,8 @@ class Watch(Protocol):
     def __call__(
         self, tenant: str, after: int, *, payment_ids: frozenset[bytes], states: frozenset[State], bank: str
     ) -> AsyncGenerator[tuple[Sequence[Fact], int], None]:
-        """Pages without end: the facts above `after` that fit, in order, and the sequence up to which all were
-        looked at. A page without facts is a heartbeat. Raises Overloaded where too many watch."""
+        """Pages until the house goes down: the facts above `after` that fit, in order, and the sequence up to which
+        all were looked at. A page without facts is a heartbeat. Raises Overloaded where too many watch."""
         ...
 
 
@@ -126,7 +136,8 @@ class PaymentService(PaymentServiceServicer):
             )
             async with aclosing(watch) as pages:
                 async for facts, looked_at in pages:
-                    yield Batch(_told(facts, looked_at))
+                    yield Batch(self._told(facts, looked_at))
+            raise going_down()
 
     async def _submit(
         self, caller: Principal, arrived: Sequence[service.SubmitPaymentsRequest], parent: str
@@ -142,6 +153,22 @@ class PaymentService(PaymentServiceServicer):
             _answer(request.instruction.idempotency_key, answer)
             for request, answer in zip(arrived, answers, strict=True)
         ]
+
+    def _told(self, facts: Sequence[Fact], looked_at: int) -> list[service.WatchPaymentsResponse]:
+        """Each fact with the position after it, and a heartbeat where the page goes further than its last fact."""
+        if not facts:
+            return [service.WatchPaymentsResponse(position=requests.position(looked_at))]
+        traces = list(dict.fromkeys(fact.traceparent for fact in facts if fact.traceparent))
+        alone = traces[0] if len(traces) == 1 else ""
+        links = () if alone else traces[:LINKS_MAX]
+        with self._house.trail.span(names.WATCH, parent=alone, links=links, batch=len(facts)):
+            answers = [
+                service.WatchPaymentsResponse(fact=translate.fact(fact), position=requests.position(fact.sequence))
+                for fact in facts
+            ]
+        if facts[-1].sequence < looked_at:
+            answers.append(service.WatchPaymentsResponse(position=requests.position(looked_at)))
+        return answers
 
     async def _named(self, request: service.GetPaymentRequest, caller: Principal) -> Payment:
         """The payment a request names. Raises InvalidRequest, NotFound, Ambiguous."""
@@ -182,14 +209,3 @@ def _answer(
     if isinstance(answer, Admitted):
         return translate.submitted_in_stream(answer)
     return service.SubmitPaymentsResponse(idempotency_key=key, error=as_proto(as_rpc_error(answer)))
-
-
-def _told(facts: Sequence[Fact], looked_at: int) -> list[service.WatchPaymentsResponse]:
-    """Each fact with the position after it, and a heartbeat where the page goes further than its last fact."""
-    answers = [
-        service.WatchPaymentsResponse(fact=translate.fact(fact), position=requests.position(fact.sequence))
-        for fact in facts
-    ]
-    if not facts or facts[-1].sequence < looked_at:
-        answers.append(service.WatchPaymentsResponse(position=requests.position(looked_at)))
-    return answers

@@ -1,9 +1,13 @@
 """Which bank an instruction goes to: the one it names, else the one that keeps its debtor account."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from gateway.config import BankProfile
 from gateway.core.errors import BankUnknown
+
+NAMES_SHOWN_MAX: Final = 20
+"""Banks named in an error text: it travels in a trailer, and clients take 8 KiB of those."""
 
 
 class BankBook:
@@ -15,7 +19,7 @@ class BankBook:
         for profile in self._by_name.values():
             for account in profile.accounts:
                 self._by_account.setdefault(account, []).append(profile)
-        self._there_are = f"The banks are: {', '.join(sorted(self._by_name)) or 'none'}."
+        self._there_are = f"The banks are: {listed(self._by_name)}."
 
     def choose(self, named: str, debtor_account: str) -> BankProfile | BankUnknown:
         """The bank called `named`; where `named` is empty, the only one whose profile lists the account.
@@ -29,5 +33,12 @@ class BankBook:
             return keepers[0]
         if not keepers:
             return BankUnknown(f"No bank's profile lists the debtor account; name the bank. {self._there_are}")
-        names = ", ".join(sorted(profile.name for profile in keepers))
+        names = listed(profile.name for profile in keepers)
         return BankUnknown(f"Several banks list the debtor account ({names}); name one of them.")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for an error text, in order, and how many more there are."""
+    known = sorted(names)
+    more = f" and {len(known) - NAMES_SHOWN_MAX} more" if len(known) > NAMES_SHOWN_MAX else ""
+    return ", ".join(known[:NAMES_SHOWN_MAX]) + more or "none"

@@ -43,9 +43,8 @@ def content(told: Instruction, draft: Draft) -> bytes:
         *_broken(draft.broken),
     ]
     # Lengths first: the number of labels is then known from the number of parts, so no two lists of parts meet.
-    return f"{len(labels)};{','.join([str(len(part)) for part in parts])};{''.join(parts)}".encode(
-        "utf-8", "surrogatepass"
-    )
+    lengths = ",".join(map(str, map(len, parts)))
+    return f"{len(labels)};{lengths};{''.join(parts)}".encode("utf-8", "surrogatepass")
 
 
 def fingerprint(content: bytes) -> bytes:

@@ -27,8 +27,8 @@ def violations(case: Case) -> list[Violation]:
     """Every rule that does not hold, in the table's order."""
     return [
         Violation(f"instruction.{rule.field}".rstrip("."), rule.reason, rule.says.format(case=case))
-        for rule in RULES
-        if not rule.holds(case)
+        for holds, rule in _CHECKS
+        if not holds(case)
     ]
 
 
@@ -202,3 +202,4 @@ RULES: Final[tuple[Rule, ...]] = (
     *_REST,
 )
 """Every rule, in the order in which violations are listed."""
+_CHECKS: Final = tuple((rule.holds, rule) for rule in RULES)

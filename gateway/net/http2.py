@@ -135,6 +135,15 @@ class StreamingConnection(H2Connection):
     def clear_outbound_data_buffer(self) -> None:
         """Keeps the buffer: h2 calls this on GOAWAY, when data of earlier streams may still wait in it."""
 
+    def is_open(self, stream_id: int) -> bool:
+        """Whether frames may still be sent on a stream.
+
+        The state is that of everything received: while the owner works through the events of one read, a stream
+        may have been reset by a later frame of the same read.
+        """
+        stream = self.streams.get(stream_id)
+        return stream is not None and stream.open
+
     def forget(self, stream_id: int) -> None:
         """Drop the state of a stream that is over in both directions; a no-op for an unknown one."""
         stream = self.streams.pop(stream_id, None)

@@ -26,6 +26,7 @@ from service_identity.cryptography import verify_certificate_hostname, verify_ce
 from gateway.net.tls_stream import TlsError, TlsStream
 
 T = TypeVar("T")
+TlsContext = SSL.Context  # the name other rooms use, so that OpenSSL keeps to this one
 
 HTTP2: Final = "h2"
 HTTP1: Final = "http/1.1"

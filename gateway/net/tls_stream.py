@@ -53,57 +53,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
+from gateway.net.tls_errors import CERTIFICATE_ALERTS, Notes, TlsError, TlsTruncated, explain
+
+__all__ = ["TlsError", "TlsStream", "TlsTruncated"]
+
 T = TypeVar("T")
 
 CHUNK_BYTES: Final = 64 * 1024  # read from the transport or from a BIO at once
 UNSENT_BYTES_MAX: Final = 256 * 1024  # encrypted bytes made before they are carried to the transport
 CLOSE_S_MAX: Final = 1.0  # a peer that does not read must not hold up a close
-
-CERTIFICATE_ALERTS: Final = {
-    # RFC 8446 section 6.2: these speak of the certificate that the receiver of the alert presented.
-    42: "bad_certificate",
-    43: "unsupported_certificate",
-    44: "certificate_revoked",
-    45: "certificate_expired",
-    46: "certificate_unknown",
-    48: "unknown_ca",
-    49: "access_denied",
-    116: "certificate_required",
-}
-CLOSE_NOTIFY: Final = 0
-VERIFY_ERRORS: Final = {  # openssl-verification-options(1): the ones an operator meets
-    2: "its issuer's certificate is missing",
-    3: "no CRL of its issuer is at hand",
-    9: "it is not yet valid",
-    10: "it has expired",
-    12: "the CRL has expired",
-    18: "it is self-signed and not trusted",
-    19: "its chain ends in a root that is not trusted",
-    20: "its issuer is not trusted",
-    21: "its signature cannot be checked",
-    23: "it has been revoked",
-    26: "it is not meant for this role",
-}
-
-
-class TlsError(trio.BrokenResourceError):
-    """TLS ended this connection. The text says why in OpenSSL's words and, where there was one, names the alert."""
-
-
-class TlsTruncated(TlsError):
-    """The transport ended without close_notify: what was received so far may be only a part."""
-
-
-class _Notes:
-    """What OpenSSL reports through callbacks. Apart from the stream, so that no reference cycle keeps it alive."""
-
-    def __init__(self) -> None:
-        self.alert: int | None = None
-        self.verify_error: int | None = None
-
-    def info(self, _connection: SSL.Connection, where: int, value: int) -> None:
-        if where == SSL.SSL_CB_READ_ALERT:
-            self.alert = value & 0xFF  # the level is in the upper byte
 
 
 class TlsStream(trio.abc.Stream):
@@ -125,7 +83,7 @@ class TlsStream(trio.abc.Stream):
         self.transport = transport
         self.context = context
         self.server_side = server_side
-        self._notes = _Notes()
+        self._notes = Notes()
         self._connection = SSL.Connection(context, None)
         self._connection.set_app_data(self._notes)
         self._connection.set_info_callback(self._notes.info)
@@ -146,7 +104,7 @@ class TlsStream(trio.abc.Stream):
         self._handshaken = False
         self._closed = False
         self._send_broken = False
-        self._ended: trio.BrokenResourceError | None = None
+        self._ended: TlsError | None = None
         self._close_notify_seen = False
         self._application_bytes_received = 0
 
@@ -278,7 +236,7 @@ class TlsStream(trio.abc.Stream):
                 await self._flush(tolerate=True)
                 raise
             except Exception as error:  # SSL.Error, or what a callback of the context raised
-                self._ended = self._explain(error)
+                self._ended = explain(error, self._notes)
                 with trio.move_on_after(CLOSE_S_MAX):
                     await self._flush(tolerate=True)  # the alert that tells the peer why
                 self._send_broken = True
@@ -370,23 +328,11 @@ class TlsStream(trio.abc.Stream):
             except SSL.Error as error:
                 if not chunks:
                     raise
-                self._ended = self._explain(error)
+                self._ended = explain(error, self._notes)
                 break
             chunks.append(chunk)
             limit -= len(chunk)
         return b"".join(chunks)
-
-    def _explain(self, error: Exception) -> TlsError:
-        alert = self._notes.alert
-        if isinstance(error, SSL.SysCallError):
-            return TlsTruncated("the connection ended without close_notify")
-        words = ", ".join(entry[-1] for entry in error.args[0]) if isinstance(error, SSL.Error) and error.args else ""
-        if self._notes.verify_error is not None:
-            number = self._notes.verify_error
-            words = f"the peer's certificate was not accepted: {VERIFY_ERRORS.get(number, f'error {number}')}"
-        elif alert:
-            words = f"{words or 'TLS failed'} (alert {alert} {CERTIFICATE_ALERTS.get(alert, '')})".replace(" )", ")")
-        return TlsError(words or str(error) or type(error).__name__)
 
     async def _say_goodbye(self) -> None:
         try:

@@ -129,7 +129,7 @@ class Call:
         return frame_gzip(message) if self.compress else frame(message)
 
     def begin(self, metadata: bytes = b"") -> None:
-        """Queue the response headers with this metadata (a header block); without it they go with the first message."""
+        """Queue the response headers, with this metadata as a header block; else they go with the first message."""
         if self.stream.began or self.stream.initial is not None:
             return
         self.gzip_announced = self.compress

@@ -12,19 +12,17 @@ It neither reconnects nor balances: that is for whoever opens the stream.
 """
 
 import math
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import grpc
 import trio
 
 from .bell import Bell
+from .client_call import CallFailed, ClientCall, MethodSpec
 from .client_session import ClientSession, ClientStream
 from .events import Broken, Event, GoneAway, Readable, Reset
-from .framing import Deflated, frame, inflate
 from .limits import ServerLimits
 from .metadata import Metadata, encode_metadata, format_timeout
 from .status import Status
@@ -32,119 +30,10 @@ from .status import Status
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
+__all__ = ["CallFailed", "Channel", "ClientCall", "MethodSpec", "open_channel"]
+
 _DEFAULTS: Final = ServerLimits()
 _DEADLINE: Final = Status(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-
-
-class CallFailed(Exception):
-    """A call that ended otherwise than OK. `code`, `details` and `trailing_metadata` as in `status`."""
-
-    def __init__(self, status: Status) -> None:
-        super().__init__(f"{status.code.name}: {status.details}")
-        self.status = status
-        self.code = status.code
-        self.details = status.details
-        self.trailing_metadata = status.trailing_metadata
-
-
-@dataclass(frozen=True, slots=True)
-class MethodSpec(Generic[Request, Response]):
-    """What the generated stub says about one method."""
-
-    path: str
-    serialize: Callable[[Request], bytes]
-    deserialize: Callable[[bytes], Response]
-
-
-class ClientCall(Generic[Request, Response]):
-    """One call in progress; made by a stub's streaming methods."""
-
-    def __init__(self, channel: "Channel", stream: ClientStream, spec: MethodSpec[Request, Response]) -> None:
-        self._channel = channel
-        self._stream = stream
-        self._spec = spec
-        self._raw: deque[bytes] = deque()
-        self.arrived = Bell()
-        self.room = Bell()
-
-    @property
-    def status(self) -> Status | None:
-        """How the call ended; None while it has not."""
-        return self._stream.status
-
-    async def send(self, request: Request) -> None:
-        """Queue one request; sleeps while the server does not read."""
-        await self._send(frame(self._spec.serialize(request)))
-
-    async def send_batch(self, requests: Iterable[Request]) -> None:
-        """Queue several requests, in as few frames as possible."""
-        serialize = self._spec.serialize
-        await self._send(b"".join([frame(serialize(request)) for request in requests]))
-
-    async def _send(self, framed: bytes) -> None:
-        self._channel.session.send(self._stream, framed)
-        self._channel.wake_writer()
-        await trio.lowlevel.checkpoint()
-        enough = self._channel.session.limits.stream_send_buffer_bytes
-        while self._stream.out_bytes > enough:
-            await self.room.wait()
-
-    async def end(self) -> None:
-        """No more requests will come."""
-        self._channel.session.end(self._stream)
-        self._channel.wake_writer()
-        await trio.lowlevel.checkpoint()
-
-    async def initial_metadata(self) -> Metadata:
-        """What the server sent with its response headers; sleeps until they are here."""
-        stream = self._stream
-        while stream.initial_metadata is None and stream.status is None:
-            await self.arrived.wait()
-        return stream.initial_metadata or ()
-
-    async def batch(self) -> list[Response]:
-        """All responses that have arrived, at least one; an empty list when the call ended well.
-
-        Raises:
-            CallFailed: when it ended otherwise.
-        """
-        await self._fill()
-        responses = [self._decode(raw) for raw in self._raw]
-        self._raw.clear()
-        return responses
-
-    def __aiter__(self) -> AsyncIterator[Response]:
-        return self
-
-    async def __anext__(self) -> Response:
-        await self._fill()
-        if not self._raw:
-            raise StopAsyncIteration
-        return self._decode(self._raw.popleft())
-
-    async def _fill(self) -> None:
-        stream = self._stream
-        while not self._raw:
-            if stream.inbox:
-                self._raw.extend(stream.inbox)
-                stream.inbox = []
-                self._channel.release(stream)
-            elif stream.status is not None:
-                if stream.status.code is not grpc.StatusCode.OK:
-                    raise CallFailed(stream.status)
-                return
-            else:
-                await self.arrived.wait()
-
-    def _decode(self, raw: bytes) -> Response:
-        if type(raw) is Deflated:
-            raw = inflate(raw, self._channel.session.limits.max_receive_message_bytes)
-        return self._spec.deserialize(raw)
-
-    def cancel(self) -> None:
-        """Leave the call; a no-op once it is over."""
-        self._channel.session.cancel(self._stream)
-        self._channel.wake_writer()
 
 
 class Channel:
@@ -195,7 +84,7 @@ class Channel:
                 yield call
             finally:
                 call.cancel()
-                self._calls.pop(call._stream.id, None)
+                self._calls.pop(call.stream_id, None)
                 self._free_slot()
         if scope.cancelled_caught:
             raise CallFailed(_DEADLINE)
@@ -299,20 +188,13 @@ class Channel:
         self.goaway = event
         for stream_id, call in self._calls.items():
             if stream_id > event.last_stream_id:
-                _end(call, Status(grpc.StatusCode.UNAVAILABLE, "not processed: the server goes away"))
+                call.fail(Status(grpc.StatusCode.UNAVAILABLE, "not processed: the server goes away"))
 
     def _lose(self, status: Status) -> None:
         self._lost = status
         self._free_slot()
         for call in self._calls.values():
-            _end(call, status)
-
-
-def _end(call: ClientCall[Any, Any], status: Status) -> None:
-    if call._stream.status is None:
-        call._stream.status = status
-    call.arrived.ring()
-    call.room.ring()
+            call.fail(status)
 
 
 class UnaryMethod(Generic[Request, Response]):

@@ -135,10 +135,7 @@ class ClientSession(Session[ClientStream]):
             return
         # Nobody reads what we might still have to say.
         inbox, stream.inbox = stream.inbox, []
-        if self._connection.streams[stream.id].open:
-            self.reset(stream, http2.ErrorCodes.CANCEL)
-        else:
-            self._close(stream)
+        self.reset(stream, http2.ErrorCodes.CANCEL)
         stream.inbox = inbox
 
     def _break(self, stream: ClientStream, status: Status) -> None:

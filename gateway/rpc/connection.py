@@ -84,6 +84,7 @@ class Connection:
                     await self._hang_up()
                 nursery.cancel_scope.cancel()
         finally:
+            self._idle.set()
             with trio.move_on_after(self._limits.close_timeout_s, shield=True):
                 await self._stream.aclose()
 

@@ -1,6 +1,7 @@
 """Request headers and metadata: what a client's header list says, checked in one pass, and metadata on the wire.
 
-Sources: RFC 9113 section 8 (what makes a request malformed) and "gRPC over HTTP/2" (Request-Headers, Custom-Metadata).
+Sources: RFC 9113 section 8 (what makes a request malformed) and "gRPC over HTTP/2" (Request-Headers,
+Custom-Metadata).
 """
 
 import base64
@@ -167,7 +168,7 @@ def parse_timeout(value: bytes) -> float:
     """
     digits, unit = value[:-1], value[-1:]
     if unit not in _SECONDS or not digits.isdigit() or len(digits) > _TIMEOUT_DIGITS_MAX:
-        raise MalformedMetadata(f"grpc-timeout {value!r} is not 1 to 8 digits and a unit")
+        raise MalformedMetadata("grpc-timeout is not 1 to 8 digits and a unit")
     return int(digits) * _SECONDS[unit]
 
 

@@ -1,7 +1,8 @@
 """Server reflection, v1 and v1alpha: how grpcurl and buf curl learn what a server speaks.
 
 The stock package knows v1alpha only. v1 is the same on the wire, so its calls are served by the stock servicer too;
-what differs is the name, also in the descriptor, which is made here by renaming so that reflecting on reflection works.
+what differs is the name, also in the descriptor, which is made here by renaming so that reflecting on
+reflection works.
 """
 
 from collections.abc import Iterable

@@ -83,7 +83,8 @@ class ServerSession(Session[Stream]):
 
     def _refuse(self, stream_id: int, code: http2.ErrorCodes) -> None:
         self._spend("too many refused streams")
-        self._h2.reset_stream(stream_id, code)
+        if self._h2.is_open(stream_id):
+            self._h2.reset_stream(stream_id, code)
         self._h2.forget(stream_id)
 
     def _answer(self, stream_id: int, head: RequestHead, headers: bytes) -> None:

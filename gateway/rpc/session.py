@@ -101,7 +101,9 @@ class Session(ABC, Generic[S]):
         held = stream.reader.partial_bytes
         self._buffered -= stream.buffered - held
         stream.buffered = held
-        if stream.unacked >= self.limits.stream_window_bytes // 2 and not (stream.ended or stream.closed):
+        if stream.ended or stream.closed or self.failed is not None:
+            return
+        if stream.unacked >= self.limits.stream_window_bytes // 2 and self._connection.is_open(stream.id):
             self._connection.increment_flow_control_window(stream.unacked, stream.id)
             stream.unacked = 0
 
@@ -206,7 +208,7 @@ class Session(ABC, Generic[S]):
 
     def send(self, stream: S, framed: bytes) -> None:
         """Queue framed messages. Watch `stream.out_bytes`; after the end or a reset this is a no-op."""
-        if stream.closed or stream.trailers is not None:
+        if stream.closed or stream.trailers is not None or not framed:
             return
         stream.outbox.append(framed)
         stream.out_bytes += len(framed)
@@ -214,9 +216,11 @@ class Session(ABC, Generic[S]):
 
     def reset(self, stream: S, code: http2.ErrorCodes) -> None:
         """End the stream at once with RST_STREAM."""
-        if not stream.closed:
+        if stream.closed:
+            return
+        if self.failed is None and self._connection.is_open(stream.id):
             self._connection.reset_stream(stream.id, code)
-            self._close(stream)
+        self._close(stream)
 
     def take(self) -> bytes:
         """The bytes of the next write, about `send_turn_bytes` at most; empty if there is nothing to send."""

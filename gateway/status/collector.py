@@ -14,7 +14,7 @@ from gateway.core.backoff import backoff_s
 from gateway.core.errors import MaybeSent, NotSent, StoreFailed, Unreadable
 from gateway.core.outcome import DENIALS, Outcome
 from gateway.core.ports import Collects, Step
-from gateway.journey import Bank, House, follow_at_ns
+from gateway.journey import Bank, House, ask, follow_at_ns
 from gateway.telemetry import names
 
 logger = logging.getLogger(__name__)
@@ -56,10 +56,13 @@ class Collector:
 
     async def _visit(self) -> None:
         """Pages until the mailbox is empty, at most COLLECT_PAGES_MAX of them."""
+        with self._house.trail.span(names.COLLECT, bank=self._bank.name) as span:
+            await self._read(span.traceparent)
+
+    async def _read(self, parent: str) -> None:
         cursor = await self._house.store.cursor(self._bank.name)
         for _ in range(limits.COLLECT_PAGES_MAX):
-            timeout_s = self._bank.profile.lane.request_timeout_s
-            answer = await self._bank.link.exchange(self._words.collect(cursor), timeout_s=timeout_s)
+            answer = await ask(self._house, self._bank, self._words.collect(cursor), parent)
             collection = self._words.read_collection(cursor, answer)
             await self._take(collection.outcomes)
             for _ in collection.unreadable:

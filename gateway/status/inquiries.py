@@ -17,8 +17,7 @@ from gateway.core.outcome import Outcome
 from gateway.core.payment import Payment
 from gateway.core.ports import Step
 from gateway.core.states import State
-from gateway.journey import Bank, House
-from gateway.limits import EVIDENCE_BYTES_MAX
+from gateway.journey import Bank, House, ask
 from gateway.status.leaps import Leaps
 from gateway.status.resolution import resolved
 from gateway.telemetry import names
@@ -83,7 +82,7 @@ class Inquiries:
         house, bank = self._house, self._bank
         with house.trail.span(names.INQUIRE, parent=payment.traceparent, bank=bank.name) as span:
             try:
-                step = await self._step_from_bank(payment)
+                step = await self._step_from_bank(payment, span.traceparent)
             except NotSent as error:
                 self._failures += 1
                 span.failed(error.reason.value)
@@ -94,15 +93,14 @@ class Inquiries:
                 span.note(state=stepped.payment.state.value)
                 house.trail.count(names.INQUIRIES, bank=bank.name, state=stepped.payment.state.value)
 
-    async def _step_from_bank(self, payment: Payment) -> Step:
+    async def _step_from_bank(self, payment: Payment, parent: str) -> Step:
         """Raises NotSent when the bank could not be asked at all."""
         bank, now_ns = self._bank, self._house.clock.now_ns
         evidence, outcomes = b"", tuple[Outcome, ...]()
         try:
             request = bank.adapter.inquire(payment)
-            timeout_s = bank.profile.lane.request_timeout_s
-            answer = await bank.link.exchange(request, timeout_s=timeout_s)
-            evidence = answer.body[:EVIDENCE_BYTES_MAX]
+            answer = await ask(self._house, bank, request, parent)
+            evidence = answer.body
             outcomes = bank.adapter.read_inquiry(payment, answer)
         except NotSent:
             raise

@@ -36,7 +36,7 @@ from gateway.store.environment import OpenEnvironment, lock_directory, open_envi
 from gateway.store.reads import Evidence, View
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
-from gateway.store.writer import Job, Usage, Writer
+from gateway.store.writer import CommitTimed, Job, Usage, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +115,10 @@ class LmdbStore:
 
     def on_commit(self, told: CommitListener) -> None:
         self._writer.listeners.append(told)
+
+    def time_commits(self, timed: CommitTimed) -> None:
+        """`timed` is told of each commit from now on."""
+        self._writer.timed = timed
 
     # ------------------------------------------------------------ writes
 

@@ -80,6 +80,10 @@ class Usage:
     writes: int
 
 
+CommitTimed = Callable[[int, float], None]
+"""Told of each commit on the event loop: its writes, and the seconds that its two flushes took."""
+
+
 class _Unknown(Exception):
     """The commit did not return: its batch is in the store, or is not."""
 
@@ -93,6 +97,7 @@ class Writer:
     ) -> None:
         self.failed = trio.Event()
         self.listeners: list[CommitListener] = []
+        self.timed: CommitTimed | None = None
         self._maps = maps
         self._map_bytes_max = map_bytes_max
         self._map_lock = map_lock
@@ -104,6 +109,7 @@ class Writer:
         self._latched: BaseException | None = None
         self._waiting = 0
         self._commits = self._writes = 0
+        self._last_commit: tuple[int, float] | None = None
         self._used_bytes = self._map_bytes = 0
         self._page_bytes = maps.env.stat()["psize"]
         self._token = trio.lowlevel.current_trio_token()
@@ -144,13 +150,15 @@ class Writer:
         error.__cause__ = self._latched
         return error
 
-    def _deliver(self, jobs: Sequence[Job], facts: Sequence[Fact]) -> None:
+    def _deliver(self, jobs: Sequence[Job], facts: Sequence[Fact], timing: tuple[int, float] | None) -> None:
         """Wakes the callers of one commit and tells the listeners its facts. Commits arrive in their order."""
         for job in jobs:
             self._waiting -= job.weight
             job.done.set()
         if self._latched is not None:
             self.failed.set()
+        if timing is not None and self.timed is not None:
+            self.timed(*timing)
         if not facts:
             return
         for told in self.listeners:
@@ -259,6 +267,7 @@ class Writer:
         except BaseException:
             txn.abort()
             raise
+        began_s = time.monotonic()
         try:
             txn.commit()
         except Exception as error:
@@ -268,7 +277,9 @@ class Writer:
         for job in jobs:
             job.error = None  # of an earlier, aborted run
         self._commits += 1
-        self._writes += sum(job.weight for job in jobs)
+        writes = sum(job.weight for job in jobs)
+        self._writes += writes
+        self._last_commit = (writes, time.monotonic() - began_s)
         self._t_measure()
         for corrupt in batch.corrupt:
             self._noted(corrupt)
@@ -308,7 +319,8 @@ class Writer:
     def _t_hand_over(self, jobs: Sequence[Job], facts: Sequence[Fact]) -> None:
         """Once per commit: the only way from this thread back to the event loop."""
         try:
-            self._token.run_sync_soon(self._deliver, jobs, facts)
+            timing, self._last_commit = self._last_commit, None
+            self._token.run_sync_soon(self._deliver, jobs, facts, timing)
         except trio.RunFinishedError:
             pass  # the loop has ended: nobody is left to be told
 

@@ -134,7 +134,6 @@ INQUIRE: Final = "causeway.inquire"
 RECOVER: Final = "causeway.recover"
 REPORT: Final = "causeway.report"
 SEND: Final = "causeway.send"
-SESSION: Final = "causeway.session"
 WATCH: Final = "causeway.watch"
 
 
@@ -154,10 +153,9 @@ SPANS: Final = {
     for span in (
         SpanName(CALL, "server", "one gRPC call, until its last byte", titled_by="method"),
         SpanName(ADMIT, "internal", "instructions checked, committed and acknowledged"),
-        SpanName(COMMIT, "internal", "one group commit; linked to what it made durable"),
+        SpanName(COMMIT, "internal", "the wait for the commit that makes instructions durable"),
         SpanName(SEND, "internal", "one message to a bank, from the mark to the stored outcome"),
         SpanName(EXCHANGE, "client", "one HTTP exchange with a bank"),
-        SpanName(SESSION, "client", "a connection to a bank: TCP, TLS and HTTP set up"),
         SpanName(INQUIRE, "internal", "a bank asked what became of a payment"),
         SpanName(COLLECT, "internal", "a visit to a bank's mailbox"),
         SpanName(REPORT, "internal", "a bank's later word taken: settlement, rejection, return"),
@@ -174,7 +172,6 @@ CALL_S: Final = "rpc.server.call.duration"
 CERTIFICATE_S: Final = "causeway.certificate.remaining"
 COMMIT_S: Final = "causeway.store.commit.duration"
 COMMIT_WRITES: Final = "causeway.store.commit.writes"
-CONNECTIONS: Final = "causeway.connections"
 EXCHANGE_S: Final = "causeway.exchange.duration"
 IN_DOUBT_S: Final = "causeway.in_doubt.age"
 INQUIRIES: Final = "causeway.inquiries"
@@ -222,7 +219,6 @@ METRICS: Final = {
         Metric(WAITING, "gauge", "{payment}", "payments in a state that is not an end", ("bank", "state")),
         Metric(IN_DOUBT_S, "gauge", "s", "age of the oldest payment in doubt", ("bank",)),
         Metric(SESSIONS, "gauge", "{connection}", "open connections to a bank", ("bank",)),
-        Metric(CONNECTIONS, "gauge", "{connection}", "open connections of clients", ()),
         Metric(CERTIFICATE_S, "gauge", "s", "time until the earliest certificate expires", ("whose", "bank")),
         Metric(MAP_USED, "gauge", "1", "used share of the store's map", ()),
     )

@@ -11,9 +11,9 @@ from gateway.cli.row import to_instruction
 from gateway.demo import settings
 from gateway.demo.children import Child, Children
 from gateway.demo.command import start_banks, start_daemon
-from gateway.demo.folder import Folder, lay
+from gateway.demo.folder import Folder, occupied
 from gateway.demo.instructions import ALPENBANK_ACCOUNT, NORTHBANK_ACCOUNT
-from gateway.demo.oracle import Judgement, judge
+from gateway.demo.oracle import Judgement, judge, read_ledgers
 
 SETTLE_S_MAX = 60.0
 
@@ -42,13 +42,12 @@ class House:
             yield stubs
 
     def judge(self, payments: list[payment_pb2.Payment]) -> Judgement:
-        return judge(payments, self.control_ports)
+        return judge(payments, read_ledgers(self.control_ports))
 
 
 @contextmanager
 def running_house(root: Path) -> Iterator[House]:
-    folder = lay(root, keep=False)
-    with Children() as children:
+    with occupied(root, keep=False) as folder, Children(folder.lock) as children:
         ports = start_banks(folder, children)
         settings.write_daemon(folder, {bank: port for bank, (port, _) in ports.items()})
         control_ports = {bank: control for bank, (_, control) in ports.items()}

@@ -73,24 +73,26 @@ async def test_a_follower_that_has_caught_up_is_told_of_the_next_commit(
 
 
 class CommitsWhileRead(MemoryStore):
-    """Something is committed right after a read: the moment a wake-up can be lost."""
+    """Something is committed right after the first read: the moment a wake-up can be lost."""
 
-    sneaks: int = 3
+    sneaks: int = 1
 
     async def facts(self, after: int, limit: int) -> list[Fact]:
         page = await super().facts(after, limit)
         if self.sneaks:
             self.sneaks -= 1
-            await admitted(self, f"sneaked-{self.sneaks}")
+            await admitted(self, "sneaked")
         return page
 
 
-async def test_no_wake_up_is_lost(autojump_clock: MockClock) -> None:
-    """A commit between "nothing new" and "wait for news" is seen without another commit."""
+@pytest.mark.parametrize("before", [0, 1])
+async def test_no_wake_up_is_lost(before: int, autojump_clock: MockClock) -> None:
+    """A commit between "nothing more" and "wait for news" is seen without another commit."""
     store = CommitsWhileRead(FakeClock())
+    await admitted(store, *["before"][:before])
     with trio.fail_after(60):
-        seen = await followed(Feed(store), 0, 6)
-    assert [fact.sequence for fact in seen] == [1, 2, 3, 4, 5, 6]
+        seen = await followed(Feed(store), 0, 2 * before + 2)
+    assert [fact.sequence for fact in seen] == list(range(1, 2 * before + 3))
 
 
 async def test_a_slow_watcher_costs_payments_nothing(store: MemoryStore, autojump_clock: MockClock) -> None:
@@ -108,6 +110,57 @@ async def test_a_slow_watcher_costs_payments_nothing(store: MemoryStore, autojum
             assert len(page) <= limits.WATCH_PAGE_MAX
             seen += page
     assert [fact.sequence for fact in seen] == list(range(1, 4 * limits.WATCH_PAGE_MAX + 1))
+
+
+class CountsReads(MemoryStore):
+    reads: int = 0
+
+    async def facts(self, after: int, limit: int) -> list[Fact]:
+        self.reads += 1
+        return await super().facts(after, limit)
+
+
+async def test_who_has_caught_up_does_not_read_the_store(autojump_clock: MockClock) -> None:
+    """A thousand watchers of the newest facts cost the store one read each, when they come."""
+    store = CountsReads(FakeClock())
+    feed = Feed(store)
+    async with aclosing(feed.follow(0)) as pages:
+        assert await anext(pages) == []
+        for number in range(20):
+            await admitted(store, f"k{number}")
+            assert [fact.sequence for fact in await anext(pages)] == [2 * number + 1, 2 * number + 2]
+    assert store.reads == 1
+
+
+async def test_a_commit_nobody_told_of_is_found_in_the_store(store: MemoryStore) -> None:
+    """A gap between what the feed was told and what there is closes by reading; no fact is skipped."""
+    feed = Feed(store)
+    await admitted(store, "a")
+    store._listeners.clear()
+    await admitted(store, "untold")
+    store.on_commit(feed._ring)
+    await admitted(store, "b")
+    assert [fact.sequence for fact in await followed(feed, 0, 6)] == [1, 2, 3, 4, 5, 6]
+
+
+async def test_closing_ends_followers_after_what_there_is(store: MemoryStore, autojump_clock: MockClock) -> None:
+    """Those asleep wake and end, those who come later get one page and end; nobody holds up the exit."""
+    feed = Feed(store)
+    ends: list[list[int]] = []
+
+    async def follow() -> None:
+        ends.append([fact.sequence async for page in feed.follow(0) for fact in page])
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(follow)
+        await wait_all_tasks_blocked()
+        await admitted(store, "a")
+        feed.close()
+        await wait_all_tasks_blocked()
+        await admitted(store, "b")
+        nursery.start_soon(follow)
+    assert ends == [[1, 2], [1, 2, 3, 4]]
+    assert feed.watchers == 0
 
 
 async def test_the_number_of_watchers_is_bounded_and_places_come_back(

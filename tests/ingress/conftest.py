@@ -69,6 +69,7 @@ class Edge:
     """The running services. Callers differ by the port they use: each stands for a certificate."""
 
     house: House
+    feed: Feed
     ports: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
@@ -115,8 +116,8 @@ def of_house() -> House:
 @pytest.fixture
 async def edge(of_house: House, nursery: trio.Nursery) -> AsyncIterator[Edge]:
     server = Server()
-    principals = Principals(CONFIGURED)
-    payments = PaymentService(of_house, principals, partial(watch, Feed(of_house.store), heartbeat_s=0.2))
+    principals, feed = Principals(CONFIGURED), Feed(of_house.store)
+    payments = PaymentService(of_house, principals, partial(watch, feed, heartbeat_s=0.2))
     payment_service_pb2_grpc.add_PaymentServiceServicer_to_server(payments, server)
     banks = BankService(of_house, principals, {"northbank": "CLOSED", "southbank": "HALF_OPEN"}.__getitem__)
     bank_service_pb2_grpc.add_BankServiceServicer_to_server(banks, server)
@@ -126,7 +127,7 @@ async def edge(of_house: House, nursery: trio.Nursery) -> AsyncIterator[Edge]:
         "stranger": certificate(common_name="nobody"),
         "none": None,
     }
-    running = Edge(of_house)
+    running = Edge(of_house, feed)
     listeners = []
     for caller, shown in callers.items():
         listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]

@@ -1,11 +1,15 @@
 """Claims about handing payments in, from a stock grpcio client's side."""
 
+from datetime import UTC, datetime
+
 import grpc
+from google.type.date_pb2 import Date
 
 from causeway.v1 import payment_pb2
 from causeway.v1.payment_service_pb2 import SubmitPaymentRequest
 from gateway.core.errors import Overloaded, StoreFailed
 from gateway.journey import House
+from tests.fakes.clock import FakeClock
 from tests.ingress.conftest import Edge
 from tests.ingress.messages import info, retry_after_s, submit, violations
 from tests.ingress.weary_store import weary
@@ -29,6 +33,20 @@ async def test_the_same_key_and_content_is_answered_with_the_same_payment(edge: 
     second = await edge.call("payments.SubmitPayment", submit())
     assert second.replayed
     assert second.payment.id == first.payment.id
+
+
+async def test_a_retry_is_a_replay_even_where_todays_rules_would_refuse_it(edge: Edge, of_house: House) -> None:
+    """The date has passed since: the client's retry still gets its payment, and a new instruction its violation."""
+    clock = of_house.clock
+    assert isinstance(clock, FakeClock)
+    today = datetime.fromtimestamp(clock.now_ns() / 1e9, UTC)
+    day = Date(year=today.year, month=today.month, day=today.day)
+    first = await edge.call("payments.SubmitPayment", submit(requested_execution_date=day))
+    clock.advance(3 * 86_400)
+    again = await edge.call("payments.SubmitPayment", submit(requested_execution_date=day))
+    assert (again.replayed, again.payment.id) == (True, first.payment.id)
+    error = await edge.refused("payments.SubmitPayment", submit("new", requested_execution_date=day))
+    assert violations(error) == {"instruction.requested_execution_date": "EXECUTION_DATE_PAST"}
 
 
 async def test_the_same_key_with_other_content_is_an_error_that_names_the_payment(edge: Edge) -> None:

@@ -2,12 +2,13 @@
 
 import grpc
 import pytest
+import trio
 
 from causeway.v1 import payment_pb2
 from causeway.v1 import payment_service_pb2 as service
 from gateway.ingress.requests import position
 from tests.ingress.conftest import CALL_S, Edge, in_thread
-from tests.ingress.messages import info, submit, violations
+from tests.ingress.messages import info, retry_after_s, submit, violations
 
 
 async def watched(
@@ -94,3 +95,21 @@ async def test_a_position_that_is_none_says_how_to_start_over(edge: Edge, text: 
     assert info(caught.value).reason == "REQUEST_INVALID"
     assert violations(caught.value) == {"position": reason}
     assert '"now"' in caught.value.details()
+
+
+async def test_a_house_that_goes_down_sends_its_watchers_away(edge: Edge) -> None:
+    """UNAVAILABLE with the time to come back, at once: a watcher never holds up the exit."""
+    token = trio.lowlevel.current_trio_token()
+
+    def run() -> None:
+        with edge.stubs() as stubs:
+            call = stubs.payments.WatchPayments(service.WatchPaymentsRequest(), timeout=CALL_S)
+            next(call)
+            trio.from_thread.run_sync(edge.feed.close, trio_token=token)
+            for _ in call:
+                pass
+
+    with pytest.raises(grpc.RpcError) as caught:
+        await in_thread(run)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert retry_after_s(caught.value) == 1.0

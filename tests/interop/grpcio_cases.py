@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 
 import grpc
+import pytest
 
 from tests.interop import testing_pb2 as pb
 from tests.interop import testing_pb2_grpc
@@ -230,10 +231,7 @@ def expect_status(channel: grpc.Channel, code: grpc.StatusCode, message: str) ->
         lambda: list(stub.FullDuplexCall(iter((pb.StreamingOutputCallRequest(response_status=status),)))),
     )
     for call in calls:
-        try:
+        with pytest.raises(grpc.RpcError) as caught:
             call()
-        except grpc.RpcError as error:
-            assert error.code() is code
-            assert error.details() == message
-        else:
-            raise AssertionError(f"the call ended well instead of {code}")
+        assert caught.value.code() is code
+        assert caught.value.details() == message

@@ -1,7 +1,6 @@
 """One authority and a pair of contexts for all tests of TLS."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import trio
@@ -9,27 +8,7 @@ from trio.testing import memory_stream_pair
 
 from gateway.net.tls import TlsClientFiles, TlsServerFiles, client_context, server_context
 from gateway.net.tls_stream import TlsStream
-from tests.fakes.certificates import Authority
-
-BANK = "bank.example"
-
-
-class Papers:
-    """Files of a bank, of us, and of a stranger whom the bank does not know."""
-
-    def __init__(self, folder: Path) -> None:
-        self.authority = Authority(folder)
-        self.server = self.authority.issue("server", dns=[BANK], ips=["127.0.0.1"])
-        self.client = self.authority.issue("client", uri="spiffe://example/gateway", client=True)
-        self.stranger = Authority(folder, "elsewhere").issue("stranger", client=True)
-
-    def client_files(self, pair: tuple[Path, Path] | None = None, **more: object) -> TlsClientFiles:
-        certificate, key = pair or self.client
-        return TlsClientFiles(certificate, key, more.pop("authority", self.authority.path), **more)  # type: ignore[arg-type]
-
-    def server_files(self, pair: tuple[Path, Path] | None = None, **more: object) -> TlsServerFiles:
-        certificate, key = pair or self.server
-        return TlsServerFiles(certificate, key, self.authority.path, **more)  # type: ignore[arg-type]
+from tests.fakes.papers import BANK, Papers
 
 
 @pytest.fixture(scope="session")

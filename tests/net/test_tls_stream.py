@@ -19,7 +19,8 @@ from trio.testing import (
 from gateway.net.tls import TlsServerFiles, client_context, server_context
 from gateway.net.tls_stream import TlsError, TlsStream, TlsTruncated
 from tests.fakes.certificates import Authority
-from tests.net.conftest import BANK, Pair, Papers, shake
+from tests.fakes.papers import BANK, Papers
+from tests.net.conftest import Pair, shake
 
 Make = Callable[..., Pair]
 

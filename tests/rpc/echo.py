@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import grpc
+import pytest
 import trio
 import trio.testing
 
-from gateway.rpc.client import Channel, open_channel
+from gateway.rpc.client import CallFailed, Channel, open_channel
 from gateway.rpc.context import Context
-from gateway.rpc.server import Batch, Requests, Server
+from gateway.rpc.server import Batch, Requests, Server, ServerLimits
 
 SERVICE = "test.Echo"
 
@@ -101,3 +102,28 @@ async def channel_to(server: Server) -> AsyncIterator[Channel]:
         async with open_channel(ours, authority="localhost") as channel:
             yield channel
         nursery.cancel_scope.cancel()
+
+
+SMALL = ServerLimits(stream_window_bytes=65_535, max_receive_message_bytes=100_000, max_send_message_bytes=100_000)
+
+
+def server_of(echo: Echo, limits: ServerLimits = ServerLimits()) -> Server:  # noqa: B008  # frozen
+    server = Server(limits=limits)
+    echo.add_to(server)
+    return server
+
+
+def server_with(behaviour: object, kind: str = "unary_unary") -> Server:
+    """A server whose only method is `behaviour`, as /test.Echo/Method."""
+    server = Server()
+    handler = getattr(grpc, f"{kind}_rpc_method_handler")(behaviour)
+    server.add_registered_method_handlers("test.Echo", {"Method": handler})
+    return server
+
+
+async def failure_of(server: Server, method: str = "Method", **options: object) -> CallFailed:
+    """How one unary call to this method fails."""
+    async with channel_to(server) as channel:
+        with pytest.raises(CallFailed) as caught:
+            await channel.unary_unary(path(method))(b"", **options)
+    return caught.value

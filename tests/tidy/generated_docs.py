@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway import config
 from gateway.cli import states
+from gateway.telemetry import reference as telemetry
 from tests.tidy.tree import ROOT
 
 
@@ -22,6 +23,7 @@ class Document:
 DOCUMENTS = (
     Document("README.md", states.markdown, part="states"),
     Document("docs/configuration.md", config.reference),
+    Document("docs/telemetry.md", telemetry.reference),
     Document("conf/causeway.toml", config.example),
     Document("conf/banks/northbank.toml", config.bank_example),
 )

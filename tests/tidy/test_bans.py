@@ -113,6 +113,22 @@ def test_tests_do_not_sleep_on_the_wall_clock() -> None:
     assert not found, "await an event instead, or let the fake clock jump"
 
 
+def unexplained_skips(file: Path) -> Iterator[int]:
+    """Lines where a test is skipped without a word: skip() and mark.skip need a reason, skipif a `reason=`."""
+    for node in ast.walk(_tree(file)):
+        if not isinstance(node, ast.Call):
+            continue
+        name, named_reason = dotted(node.func), any(keyword.arg == "reason" for keyword in node.keywords)
+        told = named_reason or (bool(node.args) and not name.endswith("skipif"))
+        if name in ("pytest.skip", "pytest.mark.skip", "pytest.mark.skipif") and not told:
+            yield node.lineno
+
+
+def test_skips_say_why() -> None:
+    """A skipped test tells the reader what is missing and how to get it (pytest -ra prints it, with the number)."""
+    assert not [f"{named(file)}:{line}" for file in python_files("tests") for line in unexplained_skips(file)]
+
+
 def _tests() -> list[Path]:
     return [file for file in python_files("tests") if file.name.startswith("test_") or file.name == "conftest.py"]
 
