@@ -19,7 +19,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -132,6 +132,7 @@ async def _serve_from(
         recovered = await recover(store, clock, _first_inquiry_s(config))
         span.note(batch=recovered.doubted, sequence=recovered.sequence)
     logger.info("recovered", extra={"count": recovered.doubted})
+    check_strays(await store.undecided(), config.banks.keys())
     tasks = {name: _tasks(house, bank, pools[name]) for name, bank in banks.items()}
     feed = Feed(store)
     edge = Edge(config, house, partial(watch, feed), lambda name: tasks[name].breaker)
@@ -149,6 +150,17 @@ async def _serve_from(
         feed.close()  # watchers would hold the drain to its end; they resume at the next daemon
         await _drain(edge, [task.lane for task in tasks.values()], config.drain_s)
         nursery.cancel_scope.cancel()
+
+
+def check_strays(undecided: Mapping[str, int], profiles: Collection[str]) -> None:
+    """Payments of a bank without a profile would have no lane, no inquiries and no place in any list of banks. Raises
+    CannotStart."""
+    for bank in sorted(undecided.keys() - set(profiles)):
+        text = (
+            f"{undecided[bank]} payments of bank {bank} are not sent or in doubt, but it has no profile: put "
+            f"{bank}.toml back until they are decided. With enabled = false nothing more is sent to it."
+        )
+        raise CannotStart(text, EXIT_CONFIG)
 
 
 async def _open(edge: Edge) -> None:

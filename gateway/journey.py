@@ -19,19 +19,15 @@ from datetime import UTC, date, datetime
 
 import trio
 
+from gateway import limits
 from gateway.config import BankProfile
 from gateway.core import happenings
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import BankUnknown, InvalidInstruction, KeyReused, MaybeSent, NotSent, Overloaded, Unreadable
 from gateway.core.happenings import Happening
-from gateway.core.outcome import Outcome
-from gateway.core.payment import (
-    Attempt,
-    Payment,
-    Principal,
-    message_reference,
-    new_id,
-)
+from gateway.core.life import HOLD_DEFECT
+from gateway.core.outcome import Outcome, Word, said_of
+from gateway.core.payment import Attempt, Payment, Principal, message_reference, new_id
 from gateway.core.ports import (
     Adapter,
     Admission,
@@ -123,20 +119,24 @@ async def accept(
     return done
 
 
-async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool:
+async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool | None:
     """One message with these due payments to one bank, and what came of it into the store.
 
-    Returns whether the bank answered at all (the lane's breaker asks). Raises StoreFailed, never anything about the
-    bank: its failures are outcomes.
+    Returns whether the bank took it in and said something that could be used (the lane's breaker asks); None where
+    nothing was sent. Raises StoreFailed, never anything about the bank: its failures are outcomes.
     """
     submission = _submission(house, payments)
     try:
         request = bank.adapter.compose(submission)
     except ValueError:
-        return await _uncomposable(house, bank, payments)
+        return await _uncomposable(house, bank, payments, happenings.refused(Reason.COMPOSE_FAILED))
+    except Exception:
+        # A defect of ours that a payment meets. Nothing was sent; the daemon must not die of it at every start.
+        logger.exception("composing failed unexpectedly", extra={"bank": bank.name})
+        return await _uncomposable(house, bank, payments, happenings.held(Reason.COMPOSE_FAILED, HOLD_DEFECT))
     with _send_span(house, bank, payments) as span:
         if not await _mark(house, bank, submission, request):
-            return True
+            return None
         steps, answered = await _exchange(house, bank, submission, request, span.traceparent)
         for stepped in await house.store.take(steps):
             _tell(house, bank, stepped)
@@ -148,14 +148,14 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
 async def _exchange(
     house: House, bank: Bank, submission: Submission, request: WireRequest, parent: str
 ) -> tuple[list[Step], bool]:
-    """Sends, waits, and says for each payment what happened (law 4). The bool: whether the bank answered."""
+    """Sends, waits, and says for each payment what happened (law 4). The bool as `deliver` returns it."""
     answer: WireAnswer | None = None
     began_s = trio.current_time()
     try:
         answer = await ask(house, bank, request, parent)
         steps = _answered(house, bank, submission, bank.adapter.read(submission, answer), answer)
         _observe(house, bank, began_s, "answered")
-        return steps, True
+        return steps, any(step.outcome and step.outcome.word is not Word.NOT_PROCESSED for step in steps)
     except NotSent as error:
         reason = error.reason
         _observe(house, bank, began_s, "not_sent", reason)
@@ -170,8 +170,7 @@ async def _exchange(
         logger.exception("delivery failed unexpectedly", extra={"bank": bank.name})
         reason, body = Reason.REPLY_LOST, answer.body if answer else b""
     _observe(house, bank, began_s, "maybe_sent", reason)
-    answered = reason is Reason.REPLY_UNREADABLE
-    return _each(submission, lambda _: doubt(house, bank, reason, body)), answered
+    return _each(submission, lambda _: doubt(house, bank, reason, body)), False
 
 
 async def ask(house: House, bank: Bank, request: WireRequest, parent: str) -> WireAnswer:
@@ -189,7 +188,9 @@ async def ask(house: House, bank: Bank, request: WireRequest, parent: str) -> Wi
 
 
 def doubt(house: House, bank: Bank, reason: Reason, evidence: bytes = b"") -> Happening:
-    """The payment may be at the bank; the first inquiry is planned (law 5)."""
+    """The payment may be at the bank; the first inquiry is planned where the bank can be asked (law 5)."""
+    if not bank.adapter.declaration.inquiry:
+        return happenings.doubted(reason, 0, evidence)
     first_after_s = bank.profile.inquiry.first_after_s * (1.0 + 0.1 * house.dice.random())
     inquire_at_ns = house.clock.now_ns() + int(first_after_s * 1e9)
     return happenings.doubted(reason, inquire_at_ns, evidence)
@@ -197,7 +198,7 @@ def doubt(house: House, bank: Bank, reason: Reason, evidence: bytes = b"") -> Ha
 
 def follow_at_ns(house: House, bank: Bank) -> int:
     """When to ask about an ACCEPTED payment that no report has settled by then; 0 = never."""
-    if bank.profile.inquiry.follow_max == 0:
+    if bank.profile.inquiry.follow_max == 0 or not bank.adapter.declaration.inquiry:
         return 0
     return house.clock.now_ns() + int(bank.profile.inquiry.follow_after_s * 1e9)
 
@@ -319,36 +320,56 @@ async def _mark(house: House, bank: Bank, submission: Submission, request: WireR
 def _answered(
     house: House, bank: Bank, submission: Submission, outcomes: Iterable[Outcome], answer: WireAnswer
 ) -> list[Step]:
-    """The bank's word for each payment; a payment it did not mention is in doubt."""
-    words = {outcome.wire_reference: outcome for outcome in outcomes}
+    """The bank's words for each payment. One it did not mention, or claims not to know while it answers, is in doubt:
+    every payment of the message leaves SENDING here."""
+    by_payment: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_payment.setdefault(outcome.wire_reference, []).append(outcome)
     steps = []
     for payment in submission.payments:
-        outcome = words.get(payment.wire_reference)
-        if outcome is None:
+        words = said_of(payment.wire_reference, by_payment.get(payment.wire_reference, ()))
+        if not words or words[0].word is Word.NOT_FOUND:
             happening = doubt(house, bank, Reason.REPLY_INCOMPLETE, answer.body)
             steps.append(Step(payment_id=payment.id, happening=happening))
-        else:
-            steps.append(Step(payment_id=payment.id, outcome=outcome, inquire_at_ns=follow_at_ns(house, bank)))
+        follow_ns = follow_at_ns(house, bank)
+        for outcome in words:
+            if outcome.word is Word.NOT_PROCESSED:
+                outcome = replace(outcome, retry_after_s=_throttled_s(house, bank, payment, outcome))
+            if outcome.word is not Word.NOT_FOUND:
+                steps.append(Step(payment_id=payment.id, outcome=outcome, inquire_at_ns=follow_ns))
     return steps
 
 
+def _throttled_s(house: House, bank: Bank, payment: Payment, outcome: Outcome) -> float:
+    """The wait the bank asks for, at least our own back-off: a bank that names none must not be stormed."""
+    asked_s = outcome.retry_after_s if outcome.retry_after_s > 0 else 0.0  # also where it is no number
+    return min(max(asked_s, _backoff_s(house, bank, payment)), limits.RETRY_AFTER_S_MAX)
+
+
 def _try_again(house: House, bank: Bank, payment: Payment, reason: Reason) -> Happening:
-    lane = bank.profile.lane
-    tries = _tries(payment) + 1
-    wait_s = backoff_s(tries, lane.retry_first_s, lane.retry_max_s, house.dice.random())
+    wait_s = _backoff_s(house, bank, payment)
     return happenings.not_sent(reason, house.clock.now_ns() + int(wait_s * 1e9))
 
 
-async def _uncomposable(house: House, bank: Bank, payments: Sequence[Payment]) -> bool:
-    """The adapter cannot say one of these payments. Alone it is refused; of several each is tried alone."""
+def _backoff_s(house: House, bank: Bank, payment: Payment) -> float:
+    lane = bank.profile.lane
+    return backoff_s(_tries(payment) + 1, lane.retry_first_s, lane.retry_max_s, house.dice.random())
+
+
+async def _uncomposable(house: House, bank: Bank, payments: Sequence[Payment], alone: Happening) -> bool | None:
+    """The adapter cannot say one of these payments. To a single one `alone` happens; of several each is tried alone,
+    until the bank fails one: the rest stay queued, and the breaker hears of it."""
     if len(payments) > 1:
+        answered: bool | None = None
         for payment in payments:
-            await deliver(house, bank, [payment])
-        return True
-    refused = Step(payment_id=payments[0].id, happening=happenings.refused(Reason.COMPOSE_FAILED))
-    for stepped in await house.store.take([refused]):
+            one = await deliver(house, bank, [payment])
+            if one is False:
+                return False
+            answered = answered or one
+        return answered
+    for stepped in await house.store.take([Step(payment_id=payments[0].id, happening=alone)]):
         _tell(house, bank, stepped)
-    return True
+    return None
 
 
 def _observe(house: House, bank: Bank, began_s: float, result: str, reason: Reason | None = None) -> None:
@@ -367,7 +388,7 @@ def _each(submission: Submission, happening: Callable[[Payment], Happening]) -> 
 
 def _reason_of(steps: Sequence[Step]) -> str:
     first = steps[0].happening
-    return first.reason.value if first and first.reason else ""
+    return first.reason.value if first and first.reason else Reason.BANK_THROTTLED.value
 
 
 def _tell(house: House, bank: Bank, stepped: Stepped) -> None:

@@ -36,6 +36,7 @@ BULK_LINES_MAX: Final = 10_000
 ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024  # a bank's whole answer; a report of 10,000 lines is below 3 MiB
 ANSWER_HEADER_BYTES_MAX: Final = 64 * 1024
 LANE_PAGE_MAX: Final = 512  # payments a lane takes from the outbox at once
+RETRY_AFTER_S_MAX: Final = 86_400.0  # a payment must not sleep for years because a bank says so
 COLLECT_PAGES_MAX: Final = 50  # mailbox pages one visit may fetch before it lets others have the bank
 
 # ---- start and stop

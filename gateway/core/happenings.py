@@ -41,6 +41,10 @@ def cancelled(actor: str) -> Happening:
     return Happening(Kind.CANCELLED, reason=Reason.CLIENT_ASKED, actor=actor)
 
 
+def held(reason: Reason, hold: str) -> Happening:
+    return Happening(Kind.HOLD_PLACED, reason=reason, holds=(hold,))
+
+
 def refused(reason: Reason) -> Happening:
     return Happening(Kind.REFUSED, reason=reason)
 
@@ -60,3 +64,15 @@ def doubted(reason: Reason, inquire_at_ns: int, evidence: bytes = b"") -> Happen
 def inquired(inquire_at_ns: int, evidence: bytes = b"") -> Happening:
     """The bank was asked and nothing was learnt; `inquire_at_ns` 0 = the budget is spent."""
     return Happening(Kind.INQUIRED, reason=Reason.NOTHING_LEARNT, inquire_at_ns=inquire_at_ns, evidence=evidence)
+
+
+def still_accepted(bank_status: str, bank_reason: str, inquire_at_ns: int, evidence: bytes = b"") -> Happening:
+    """Asked, the bank says again that it has taken the payment, perhaps with another status."""
+    return Happening(
+        Kind.INQUIRED,
+        reason=Reason.BANK_ANSWERED,
+        bank_status=bank_status,
+        bank_reason=bank_reason,
+        inquire_at_ns=inquire_at_ns,
+        evidence=evidence,
+    )

@@ -5,11 +5,16 @@ from dataclasses import replace
 
 from gateway.core.facts import Fact
 from gateway.core.happenings import Happening
+from gateway.core.outcome import WITHOUT_STATUS
 from gateway.core.payment import Attempt, Ended, Payment
 from gateway.core.states import Kind, State, step
 
 HOLD_CONTRADICTION = "bank_contradiction"
 """The hold of a payment that a bank claims although we hold it: only a person's decision releases it."""
+
+HOLD_DEFECT = "adapter_defect"
+"""The hold of a payment that its adapter could not put into words, for no reason the adapter knows of: our defect, not
+the instruction's, so it waits for people instead of being refused."""
 
 ATTEMPTS_KEPT = 16
 """Attempts a record carries: a bank that is away for days must not make its payments' records grow without end."""
@@ -105,5 +110,5 @@ def _doubt_since(payment: Payment, state: State, now_ns: int) -> int:
 
 def _contradiction(payment: Payment, happening: Happening) -> str:
     if happening.kind is Kind.CONTRADICTED:
-        return happening.bank_status or "without a status"
+        return happening.bank_status or WITHOUT_STATUS
     return payment.contradiction

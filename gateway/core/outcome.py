@@ -5,6 +5,7 @@ outcome. An Outcome is the bank's word, as its adapter read it; `concluded` is t
 state, so a late, repeated or contradicting word is handled in one way wherever it arrives from.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -38,8 +39,15 @@ class Outcome:
     evidence: bytes = b""
     """The bytes the word was read from."""
     retry_after_s: float = 0.0
-    """With NOT_PROCESSED: how long the bank asks us to wait."""
+    """With NOT_PROCESSED: how long the bank asks us to wait; the journey bounds it. Of no meaning elsewhere."""
 
+
+DENIALS = frozenset({Word.NOT_FOUND, Word.NOT_PROCESSED})
+"""Words by which the bank says that it has nothing: only as the answer to what was just asked, and never beside a word
+that it has something."""
+
+WITHOUT_STATUS = "without a status"
+"""Stands in a payment's contradiction for a word that came without a status code."""
 
 _KIND_OF = {Word.TAKEN: Kind.ACCEPTED, Word.SETTLED: Kind.SETTLED, Word.REJECTED: Kind.REJECTED}
 
@@ -49,6 +57,13 @@ _SAYS = {
     State.REJECTED: Word.REJECTED,
     State.RETURNED: Word.RETURNED,
 }
+
+
+def said_of(wire_reference: str, outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """What one answer says of one payment, in the bank's order. A denial beside any other word is left out: a bank that
+    says both has not proved that it does not hold the payment."""
+    ours = [outcome for outcome in outcomes if outcome.wire_reference == wire_reference]
+    return [outcome for outcome in ours if outcome.word not in DENIALS] or ours[-1:]
 
 
 def concluded(payment: Payment, outcome: Outcome, now_ns: int, *, inquire_at_ns: int = 0) -> Happening | None:
@@ -68,7 +83,7 @@ def concluded(payment: Payment, outcome: Outcome, now_ns: int, *, inquire_at_ns:
             bank_reason=outcome.bank_reason,
             evidence=outcome.evidence,
             inquire_at_ns=inquire,
-            send_after_ns=now_ns + int(outcome.retry_after_s * 1e9),
+            send_after_ns=now_ns + (int(outcome.retry_after_s * 1e9) if word is Word.NOT_PROCESSED else 0),
         )
 
     if word is Word.NOT_PROCESSED:
@@ -92,6 +107,6 @@ def concluded(payment: Payment, outcome: Outcome, now_ns: int, *, inquire_at_ns:
             return happening(kind, inquire=inquire_at_ns if kind is Kind.ACCEPTED else 0)
         # RETURNED before anything was settled: it was held, and the money is back.
         return happening(Kind.ACCEPTED, inquire=now_ns)
-    if payment.contradiction == (outcome.bank_status or word.value):
+    if payment.contradiction == (outcome.bank_status or WITHOUT_STATUS):
         return None  # the same contradiction is written down once: a bank cannot fill the log with it
     return happening(Kind.CONTRADICTED, Reason.BANK_CONTRADICTS, inquire=now_ns)

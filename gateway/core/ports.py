@@ -249,7 +249,7 @@ class Store(Protocol):
         ...
 
     async def inquiries_due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
-        """IN_DOUBT and ACCEPTED payments whose inquiry is due, oldest first."""
+        """Payments whose inquiry is due: those IN_DOUBT first, then those ACCEPTED, each the oldest first."""
         ...
 
     async def next_inquiry_ns(self, bank: str) -> int:

@@ -30,7 +30,8 @@ class BreakerState:
     def now(self, at_s: float) -> Breaker:
         if self.opened_at_s is None:
             return Breaker.CLOSED
-        return Breaker.HALF_OPEN if at_s - self.opened_at_s >= self.open_s else Breaker.OPEN
+        # By the very sum that says how long to wait: another one may round otherwise, and the lane would wait 0 s.
+        return Breaker.OPEN if self.opens_in_s(at_s) else Breaker.HALF_OPEN
 
     def allows(self, at_s: float) -> int | None:
         """How many messages may leave now: None = no bound of the breaker's, 0 = none, 1 = one that tests."""
@@ -51,9 +52,12 @@ class BreakerState:
         if self.now(at_s) is Breaker.HALF_OPEN:
             self.trying = True
 
-    def ended(self, *, answered: bool, at_s: float) -> None:
-        """A message ended; `answered` says whether the bank said anything at all."""
+    def ended(self, *, answered: bool | None, at_s: float) -> None:
+        """A message ended; `answered` says whether the bank took it in and said something of use, None that nothing was
+        sent: that says nothing about the bank."""
         self.trying = False
+        if answered is None:
+            return
         if answered:
             self.failures, self.opened_at_s = 0, None
             return

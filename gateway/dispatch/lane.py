@@ -37,6 +37,7 @@ class Lane:
         self._bank = bank
         self._wake = trio.Event()
         self._ended = trio.Event()
+        self._running = False
         self._stopping = False
         self._under_way: set[bytes] = set()
         self._messages = 0
@@ -53,17 +54,21 @@ class Lane:
         self._wake.set()
 
     async def drained(self) -> None:
-        """Returns when the lane was stopped and nothing is under way any more."""
-        await self._ended.wait()
+        """Returns when the lane was stopped and nothing is under way any more; at once where it never ran."""
+        if self._running:
+            await self._ended.wait()
 
     async def run(self) -> None:
+        self._running = True
         try:
             async with trio.open_nursery() as nursery:
                 while not self._stopping:
                     wake = self._wake = trio.Event()
-                    for group in await self._next_messages():
-                        self._begin(group)
-                        nursery.start_soon(self._deliver, group)
+                    # One look may take less than there is room for; each that finds something fills some of the room.
+                    while groups := await self._next_messages():
+                        for group in groups:
+                            self._begin(group)
+                            nursery.start_soon(self._deliver, group)
                     with trio.move_on_after(await self._patience_s()):
                         await wake.wait()
         finally:
@@ -86,6 +91,8 @@ class Lane:
         want = min(room * lines_max, limits.LANE_PAGE_MAX) + len(self._under_way)
         due = await self._house.store.due(self._bank.name, self._house.clock.now_ns(), want)
         fresh = [payment for payment in due if payment.id not in self._under_way]
+        if self._stopping:
+            return []
         return grouped(fresh, lines_max)[:room]
 
     async def _patience_s(self) -> float:
@@ -106,7 +113,7 @@ class Lane:
         self._breaker.began(trio.current_time())
 
     async def _deliver(self, group: tuple[Payment, ...]) -> None:
-        answered = False
+        answered: bool | None = False
         try:
             answered = await deliver(self._house, self._bank, group)
         finally:

@@ -11,8 +11,8 @@ import trio
 
 from gateway import limits
 from gateway.core.backoff import backoff_s
-from gateway.core.errors import MaybeSent, NotSent, Unreadable
-from gateway.core.outcome import Outcome
+from gateway.core.errors import MaybeSent, NotSent, StoreFailed, Unreadable
+from gateway.core.outcome import DENIALS, Outcome
 from gateway.core.ports import Collects, Step
 from gateway.journey import Bank, House, ask, follow_at_ns
 from gateway.telemetry import names
@@ -42,6 +42,13 @@ class Collector:
                     "mailbox not read",
                     extra={"bank": self._bank.name, "reason": getattr(error, "reason", "UNREADABLE")},
                 )
+            except StoreFailed:
+                raise
+            except Exception:
+                # A defect of ours, met by what lies in one mailbox. The cursor stays, so nothing is lost, and the
+                # daemon must not die of it at every start.
+                self._failures += 1
+                logger.exception("mailbox visit failed unexpectedly", extra={"bank": self._bank.name})
             pause_s = every_s
             if self._failures:
                 pause_s = backoff_s(self._failures, every_s, every_s * 10, self._house.dice.random())
@@ -69,9 +76,11 @@ class Collector:
     async def _take(self, outcomes: Sequence[Outcome]) -> None:
         house, bank = self._house, self._bank
         follow_ns = follow_at_ns(house, bank)
+        # A denial answers a question about one attempt at one moment; laid into a mailbox it proves nothing (law 5).
         steps = [
             Step(wire=(bank.name, outcome.wire_reference), outcome=outcome, inquire_at_ns=follow_ns)
             for outcome in outcomes
+            if outcome.word not in DENIALS
         ]
         for start in range(0, len(steps), limits.COMMIT_PAYMENTS_MAX):
             for stepped in await house.store.take(steps[start : start + limits.COMMIT_PAYMENTS_MAX]):

@@ -10,22 +10,24 @@ from collections.abc import Sequence
 
 import trio
 
-from gateway.core import happenings
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import MaybeSent, NotSent, Unreadable
 from gateway.core.facts import Fact
+from gateway.core.outcome import Outcome
 from gateway.core.payment import Payment
 from gateway.core.ports import Step
 from gateway.core.states import State
 from gateway.journey import Bank, House, ask
-from gateway.status.resolution import next_inquiry_ns, resolved
+from gateway.status.leaps import Leaps
+from gateway.status.resolution import resolved
 from gateway.telemetry import names
 
 logger = logging.getLogger(__name__)
 
 IDLE_S_MAX = 60.0
-PAGE_MAX = 64
-"""Payments read at once; each is asked about by itself, in order."""
+PAGE_MAX = 8
+"""Payments read at once; each is asked about by itself, in order. Few, because with a bank that answers slowly a page
+takes minutes: a doubt that arises meanwhile waits for its end, and what is on it may long have been resolved."""
 
 
 class Inquiries:
@@ -36,12 +38,17 @@ class Inquiries:
         self._bank = bank
         self._wake = trio.Event()
         self._failures = 0
+        self._leaps = Leaps(house.clock)
         house.store.on_commit(self._told)
 
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Runs until cancelled; ends at once where the bank cannot be asked: its payments in doubt wait for a report, a
+        statement or people, also those whose inquiry was planned while it could."""
+        if not self._bank.adapter.declaration.inquiry:
+            return
         while True:
             self._wake = wake = trio.Event()
+            self._leaps.look()
             now_ns = self._house.clock.now_ns()
             for payment in await self._house.store.inquiries_due(self._bank.name, now_ns, PAGE_MAX):
                 await self._ask_in_pace(payment)
@@ -89,26 +96,32 @@ class Inquiries:
     async def _step_from_bank(self, payment: Payment, parent: str) -> Step:
         """Raises NotSent when the bank could not be asked at all."""
         bank, now_ns = self._bank, self._house.clock.now_ns
-        evidence = b""
+        evidence, outcomes = b"", tuple[Outcome, ...]()
         try:
             request = bank.adapter.inquire(payment)
             answer = await ask(self._house, bank, request, parent)
             evidence = answer.body
             outcomes = bank.adapter.read_inquiry(payment, answer)
+        except NotSent:
+            raise
         except (MaybeSent, Unreadable) as error:
             # An inquiry may be repeated at will, but it was made: it counts against the budget.
             logger.warning(
                 "inquiry without a usable answer",
                 extra={"bank": bank.name, "reason": getattr(error, "reason", "UNREADABLE")},
             )
-            at_ns = next_inquiry_ns(payment, bank.profile.inquiry, now_ns())
-            nothing = happenings.inquired(at_ns, evidence)
-            return Step(payment_id=payment.id, happening=nothing, expected_version=payment.version)
+            outcomes = ()
+        except Exception:
+            # A defect of ours, met by one payment or answer. It costs that payment an inquiry; the daemon must not
+            # die of it, each time anew after each start.
+            logger.exception("inquiry failed unexpectedly", extra={"bank": bank.name})
+            outcomes = ()
         return resolved(
             payment,
             outcomes,
             declaration=bank.adapter.declaration,
             policy=bank.profile.inquiry,
             now_ns=now_ns(),
+            leapt_ns=self._leaps.after(payment.attempts[-1].marked_at_ns) if payment.attempts else 0,
             evidence=evidence,
         )

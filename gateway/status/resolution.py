@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from gateway.config import InquiryPolicy
 from gateway.core import happenings
-from gateway.core.outcome import Outcome, Word
+from gateway.core.outcome import DENIALS, Outcome, Word, said_of
 from gateway.core.payment import Payment
 from gateway.core.ports import Declaration, Step
 from gateway.core.states import State
@@ -26,45 +26,46 @@ def resolved(
     policy: InquiryPolicy,
     now_ns: int,
     evidence: bytes,
+    leapt_ns: int = 0,
 ) -> Step:
-    """The step that follows from the bank's answer to one inquiry."""
-    next_ns = next_inquiry_ns(payment, policy, now_ns)
-    ours = [outcome for outcome in outcomes if outcome.wire_reference == payment.wire_reference]
-    word = ours[-1] if ours else None
-    if (
-        word is None
-        or word.word is Word.NOT_PROCESSED
-        or (word.word is Word.NOT_FOUND and not _is_proof(payment, declaration, now_ns))
-    ):
+    """The step that follows from the bank's answer to one inquiry; no outcomes: the answer was of no use. `leapt_ns` is
+    what the wall clock has skipped since the last attempt was marked."""
+    next_ns = next_inquiry_ns(payment, policy, now_ns, leapt_ns)
+    said = said_of(payment.wire_reference, outcomes)
+    word = said[-1] if said else None
+    if word is not None and word.word is Word.NOT_FOUND and _is_proof(payment, declaration, now_ns, leapt_ns):
+        # Proof about this very attempt: of no use should the payment have moved on meanwhile.
+        freed = replace(word, evidence=evidence)
+        return Step(payment_id=payment.id, outcome=freed, expected_version=payment.version)
+    if word is None or word.word in DENIALS:
         nothing = happenings.inquired(next_ns, evidence)
         return Step(payment_id=payment.id, happening=nothing, expected_version=payment.version)
-    if word.word is Word.TAKEN and payment.state is State.ACCEPTED and word.bank_status == payment.bank_status:
-        same = happenings.inquired(next_ns)
+    if word.word is Word.TAKEN and payment.state is State.ACCEPTED:
+        # Another status counts against the budget too: a bank that flips between two must not be asked for ever.
+        news = evidence if word.bank_status != payment.bank_status else b""
+        same = happenings.still_accepted(word.bank_status, word.bank_reason, next_ns, news)
         return Step(payment_id=payment.id, happening=same, expected_version=payment.version)
-    follow_ns = now_ns + int(policy.follow_after_s * 1e9) if payment.state is State.IN_DOUBT else next_ns
-    return Step(
-        payment_id=payment.id,
-        outcome=replace(word, evidence=evidence),
-        inquire_at_ns=follow_ns,
-        # "Not found" was asked about this attempt: it must not free a payment that moved on in the meantime.
-        expected_version=payment.version if word.word is Word.NOT_FOUND else 0,
-    )
+    follow_ns = now_ns + int(policy.follow_after_s * 1e9)
+    return Step(payment_id=payment.id, outcome=replace(word, evidence=evidence), inquire_at_ns=follow_ns)
 
 
-def next_inquiry_ns(payment: Payment, policy: InquiryPolicy, now_ns: int) -> int:
+def next_inquiry_ns(payment: Payment, policy: InquiryPolicy, now_ns: int, leapt_ns: int = 0) -> int:
     """When to ask again after this inquiry; 0 = the payment's budget is spent."""
     made = payment.inquiries + 1
     if payment.state is State.IN_DOUBT:
-        too_old = now_ns - payment.doubt_since_ns >= int(policy.window_s * 1e9)
+        too_old = now_ns - leapt_ns - payment.doubt_since_ns >= int(policy.window_s * 1e9)
         return 0 if made >= policy.per_payment_max or too_old else now_ns + int(policy.again_after_s * 1e9)
     return 0 if made >= policy.follow_max else now_ns + int(policy.follow_again_s * 1e9)
 
 
-def _is_proof(payment: Payment, declaration: Declaration, now_ns: int) -> bool:
-    """Whether "not found" proves that the bank does not hold the payment, so that it may be sent again (law 8)."""
+def _is_proof(payment: Payment, declaration: Declaration, now_ns: int, leapt_ns: int) -> bool:
+    """Whether "not found" proves that the bank does not hold the payment, so that it may be sent again (law 8).
+    Not of a bank that has claimed it before: its two words stand against each other, and people decide."""
     if payment.state is not State.IN_DOUBT or not declaration.not_found_is_proof or not payment.attempts:
         return False
-    since_last_s = (now_ns - payment.attempts[-1].marked_at_ns) / 1e9
+    if payment.contradiction:
+        return False
+    since_last_s = (now_ns - leapt_ns - payment.attempts[-1].marked_at_ns) / 1e9
     since_first_s = (now_ns - payment.attempts[0].marked_at_ns) / 1e9
     window_s = declaration.duplicate_window_s
     in_window = window_s == 0 or since_first_s < window_s - WINDOW_MARGIN_S

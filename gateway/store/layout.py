@@ -12,7 +12,7 @@ end2payment      tenant, EndToEndId, id                –                      
 tenant2payment   tenant, id                            –                         admit                page
 wire2payment     bank, wire reference                  id                        take (MARKED)        take, by_wire
 due2payment      bank, class, moment, id  (the outbox) –                         while QUEUED         due, next_due_ns
-inquiry2payment  bank, moment, id                      –                         while planned        inquiries_due
+inquiry2payment  bank, class, moment, id               –                         while planned        inquiries_due
 state2payment    state, id                             –                         admit, take          in_state, page
 count            bank, state                           payments in it            admit, take          counts
 seq2fact         sequence                              chain hash, sealed Fact   admit, take          facts
@@ -82,6 +82,11 @@ NOW: Final = 0
 """Class of an outbox entry that may be sent whatever the clock says; its moment only gives its turn."""
 LATER: Final = 1
 """Class of an outbox entry that waits for its moment (back-off)."""
+
+DOUBT: Final = 0
+"""Class of an inquiry about a payment in doubt: asked before every other, or follow-ups would starve it."""
+FOLLOW_UP: Final = 1
+"""Class of an inquiry about an accepted payment."""
 
 STATE_CODES: Final[dict[State, int]] = {
     State.RECEIVED: 1,
@@ -154,8 +159,14 @@ def due_key(payment: Payment) -> bytes:
     return due_prefix(payment.instruction.bank, when) + number(moment) + payment.id
 
 
+def inquiry_prefix(bank: str, why: int) -> bytes:
+    """`why` is DOUBT or FOLLOW_UP."""
+    return prefix(bank) + bytes((why,))
+
+
 def inquiry_key(payment: Payment) -> bytes:
-    return prefix(payment.instruction.bank) + number(payment.inquire_at_ns) + payment.id
+    why = DOUBT if payment.state is State.IN_DOUBT else FOLLOW_UP
+    return inquiry_prefix(payment.instruction.bank, why) + number(payment.inquire_at_ns) + payment.id
 
 
 def count_key(bank: str, state: State) -> bytes:
@@ -164,6 +175,11 @@ def count_key(bank: str, state: State) -> bytes:
 
 def payment_seq_key(payment_id: bytes, version: int) -> bytes:
     return payment_id + version.to_bytes(4, "big")
+
+
+def bank_and_state(key: bytes) -> tuple[str, int]:
+    """Back from a count_key: the bank's name and the state's code."""
+    return key[1 : 1 + key[0]].decode(), key[-1]
 
 
 def cursor_key(bank: str) -> bytes:

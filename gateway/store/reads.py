@@ -6,9 +6,10 @@ no list looks at more than PAGE_SCAN_MAX records.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 from typing import Any, Final
 
 from gateway import limits
@@ -22,6 +23,7 @@ from gateway.store.matching import first_id, last_id, matches
 from gateway.store.records import CorruptRecord
 
 _ID: Final = layout.ID_BYTES
+_UNDECIDED: Final = (State.RECEIVED, State.HELD, State.QUEUED, State.SENDING, State.IN_DOUBT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +121,18 @@ class View:
         return next((payment.send_after_ns for payment in self._named(layout.DUE2PAYMENT, keys)), 0)
 
     def inquiries_due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
-        prefix = layout.prefix(bank)
-        keys = self.keys(layout.INQUIRY2PAYMENT, prefix, prefix)
-        ripe = takewhile(lambda key: layout.moment_of(key) <= now_ns, keys)
-        return list(islice(self._named(layout.INQUIRY2PAYMENT, ripe), limit))
+        def ripe(why: int) -> Iterator[bytes]:
+            return takewhile(lambda key: layout.moment_of(key) <= now_ns, self._inquiry_keys(bank, why))
+
+        keys = chain(ripe(layout.DOUBT), ripe(layout.FOLLOW_UP))
+        return list(islice(self._named(layout.INQUIRY2PAYMENT, keys), limit))
 
     def next_inquiry_ns(self, bank: str) -> int:
-        prefix = layout.prefix(bank)
-        keys = self.keys(layout.INQUIRY2PAYMENT, prefix, prefix)
-        return next((payment.inquire_at_ns for payment in self._named(layout.INQUIRY2PAYMENT, keys)), 0)
+        firsts = []
+        for why in (layout.DOUBT, layout.FOLLOW_UP):
+            planned = self._named(layout.INQUIRY2PAYMENT, self._inquiry_keys(bank, why))
+            firsts.append(next((payment.inquire_at_ns for payment in planned), 0))
+        return min(filter(None, firsts), default=0)
 
     def counts(self, bank: str) -> LaneCounts:
         def count(state: State) -> int:
@@ -140,6 +145,16 @@ class View:
             accepted=count(State.ACCEPTED),
             held=count(State.HELD),
         )
+
+    def undecided(self) -> dict[str, int]:
+        """Bank → payments not sent or in doubt, where there are any: over every bank that ever had one."""
+        codes = {layout.STATE_CODES[state] for state in _UNDECIDED}
+        found: Counter[str] = Counter()
+        for key, count in self.items(layout.COUNT, b""):
+            bank, code = layout.bank_and_state(key)
+            if code in codes:
+                found[bank] += int.from_bytes(count, "big")
+        return {bank: count for bank, count in found.items() if count}
 
     def slice(self, which: PaymentFilter, after: bytes, limit: int, look: int) -> Slice:
         """The next part of a page: looks at no more than `look` payments and returns no more than `limit`."""
@@ -222,6 +237,10 @@ class View:
 
     def _keys_of(self, prefix: bytes) -> Iterator[bytes]:
         return self.keys(layout.DUE2PAYMENT, prefix, prefix)
+
+    def _inquiry_keys(self, bank: str, why: int) -> Iterator[bytes]:
+        prefix = layout.inquiry_prefix(bank, why)
+        return self.keys(layout.INQUIRY2PAYMENT, prefix, prefix)
 
     def _ids(self, mapping: str, prefix: bytes, after: bytes) -> Iterator[bytes]:
         """The ids at the end of a mapping's keys, above `after`, in order."""

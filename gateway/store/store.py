@@ -248,6 +248,12 @@ class LmdbStore:
         with self._view() as view:
             return view.counts(bank)
 
+    async def undecided(self) -> dict[str, int]:
+        """Bank → how many of its payments are not sent or in doubt; also of banks that have no profile any more."""
+        await trio.lowlevel.checkpoint()
+        with self._view() as view:
+            return view.undecided()
+
     async def facts(self, after: int, limit: int) -> list[Fact]:
         """Raises CorruptRecord."""
         await trio.lowlevel.checkpoint()

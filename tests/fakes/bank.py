@@ -27,6 +27,9 @@ DECLARATION = Declaration(
 )
 
 
+WORDS = frozenset(word.value for word in Word)
+
+
 class FakeAdapter:
     """`POST /pay` with a reference a line; answers carry `reference WORD status reason` a line."""
 
@@ -64,7 +67,9 @@ class FakeAdapter:
             raise Unreadable(f"status {answer.status}")
         outcomes = []
         for line in answer.body.decode().splitlines():
-            reference, word, status, reason = (*line.split(" "), "", "")[:4]
+            reference, word, status, reason = (*line.split(" "), "", "", "")[:4]
+            if word not in WORDS:
+                raise Unreadable("no such word")
             outcomes.append(Outcome(Word(word), reference, status, reason, evidence=answer.body))
         return tuple(outcomes)
 

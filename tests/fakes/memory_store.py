@@ -183,7 +183,8 @@ class MemoryStore:
 
     async def inquiries_due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
         await trio.lowlevel.checkpoint()
-        return [payment for payment in self._planned(bank) if payment.inquire_at_ns <= now_ns][:limit]
+        ripe = [payment for payment in self._planned(bank) if payment.inquire_at_ns <= now_ns]
+        return sorted(ripe, key=lambda payment: payment.state is not State.IN_DOUBT)[:limit]
 
     async def next_inquiry_ns(self, bank: str) -> int:
         await trio.lowlevel.checkpoint()
