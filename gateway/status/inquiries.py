@@ -116,12 +116,14 @@ class Inquiries:
             # die of it, each time anew after each start.
             logger.exception("inquiry failed unexpectedly", extra={"bank": bank.name})
             outcomes = ()
+        marked_at_ns = payment.attempts[-1].marked_at_ns if payment.attempts else now_ns()
         return resolved(
             payment,
             outcomes,
             declaration=bank.adapter.declaration,
             policy=bank.profile.inquiry,
             now_ns=now_ns(),
-            leapt_ns=self._leaps.after(payment.attempts[-1].marked_at_ns) if payment.attempts else 0,
+            leapt_ns=self._leaps.after(marked_at_ns),
+            unseen_ns=self._leaps.unseen(marked_at_ns),
             evidence=evidence,
         )

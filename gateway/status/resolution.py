@@ -27,15 +27,21 @@ def resolved(
     now_ns: int,
     evidence: bytes,
     leapt_ns: int = 0,
+    unseen_ns: int = 0,
 ) -> Step:
     """The step that follows from the bank's answer to one inquiry; no outcomes: the answer was of no use. `leapt_ns` is
-    what the wall clock has skipped since the last attempt was marked."""
+    what the wall clock has skipped since the last attempt was marked, `unseen_ns` what it showed from then to our start."""
     next_ns = next_inquiry_ns(payment, policy, now_ns, leapt_ns)
     said = said_of(payment.wire_reference, outcomes)
     word = said[-1] if said else None
-    if word is not None and word.word is Word.NOT_FOUND and _is_proof(payment, declaration, now_ns, leapt_ns):
+    if (
+        word is not None
+        and word.word is Word.NOT_FOUND
+        and _is_proof(payment, declaration, now_ns, leapt_ns + unseen_ns)
+    ):
         # Proof about this very attempt: of no use should the payment have moved on meanwhile.
-        freed = replace(word, evidence=evidence)
+        # An answer without a body is evidence by its status alone, as the adapter has put it.
+        freed = replace(word, evidence=evidence or word.evidence)
         return Step(payment_id=payment.id, outcome=freed, expected_version=payment.version)
     if word is None or word.word in DENIALS:
         nothing = happenings.inquired(next_ns, evidence)
@@ -46,7 +52,9 @@ def resolved(
         same = happenings.still_accepted(word.bank_status, word.bank_reason, next_ns, news)
         return Step(payment_id=payment.id, happening=same, expected_version=payment.version)
     follow_ns = now_ns + int(policy.follow_after_s * 1e9)
-    return Step(payment_id=payment.id, outcome=replace(word, evidence=evidence), inquire_at_ns=follow_ns)
+    return Step(
+        payment_id=payment.id, outcome=replace(word, evidence=evidence or word.evidence), inquire_at_ns=follow_ns
+    )
 
 
 def next_inquiry_ns(payment: Payment, policy: InquiryPolicy, now_ns: int, leapt_ns: int = 0) -> int:
@@ -58,14 +66,14 @@ def next_inquiry_ns(payment: Payment, policy: InquiryPolicy, now_ns: int, leapt_
     return 0 if made >= policy.follow_max else now_ns + int(policy.follow_again_s * 1e9)
 
 
-def _is_proof(payment: Payment, declaration: Declaration, now_ns: int, leapt_ns: int) -> bool:
+def _is_proof(payment: Payment, declaration: Declaration, now_ns: int, unproved_ns: int) -> bool:
     """Whether "not found" proves that the bank does not hold the payment, so that it may be sent again (law 8).
     Not of a bank that has claimed it before: its two words stand against each other, and people decide."""
     if payment.state is not State.IN_DOUBT or not declaration.not_found_is_proof or not payment.attempts:
         return False
     if payment.contradiction:
         return False
-    since_last_s = (now_ns - leapt_ns - payment.attempts[-1].marked_at_ns) / 1e9
+    since_last_s = (now_ns - unproved_ns - payment.attempts[-1].marked_at_ns) / 1e9
     since_first_s = (now_ns - payment.attempts[0].marked_at_ns) / 1e9
     window_s = declaration.duplicate_window_s
     in_window = window_s == 0 or since_first_s < window_s - WINDOW_MARGIN_S

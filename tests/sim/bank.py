@@ -154,7 +154,9 @@ class SimBank:
         """Books, or rejects for good, each payment of the message."""
         self._forget(call)
         now_s = trio.current_time()
-        shown_at_s = self.dice.uniform(now_s, max(now_s, call.began_s + LATE_SHARE * self.visibility_s)) if late else now_s
+        shown_at_s = (
+            self.dice.uniform(now_s, max(now_s, call.began_s + LATE_SHARE * self.visibility_s)) if late else now_s
+        )
         return [self._take(reference, shown_at_s) for reference in self.tongue.references(call.request)]
 
     def _take(self, reference: str, shown_at_s: float) -> Said:
@@ -194,7 +196,8 @@ class SimBank:
                 return call.end(WireAnswer(429))
             case "of_another" if what == "status":
                 others = [entry.said for entry in self.entries.values() if entry.said.reference != about]
-                return call.end(self.tongue.status(about, [self.dice.choice(others)] if others else []))
+                if others:
+                    return call.end(self.tongue.status(about, [self.dice.choice(others)]))
         if what == "status":
             return call.end(self.tongue.status(about, self._shown(about, both_ways=fault == "both_ways")))
         start = min(int(about), len(self.letters))

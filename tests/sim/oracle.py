@@ -87,10 +87,14 @@ class Oracle:
         self.must(STEPS.get((fact.before, fact.kind)) is fact.after, "only steps of the table are taken", fact)
         self.steps[fact.before, fact.kind] += 1
         self.must(
-            fact.tenant == life.tenant and fact.bank == life.bank, "a payment never changes tenant or bank (law 8)", fact
+            fact.tenant == life.tenant and fact.bank == life.bank,
+            "a payment never changes tenant or bank (law 8)",
+            fact,
         )
         if fact.kind is Kind.MARKED:
-            self.must(not self.holds(fact.bank, fact.wire_reference), "nothing is resent that the bank holds (law 4)", fact)
+            self.must(
+                not self.holds(fact.bank, fact.wire_reference), "nothing is resent that the bank holds (law 4)", fact
+            )
             self.must(
                 fact.wire_reference == wire_reference(fact.payment_id, fact.bank),
                 "the wire reference is a function of payment and bank (law 3)",
@@ -99,10 +103,14 @@ class Oracle:
             first = self.by_wire.setdefault((fact.bank, fact.wire_reference), fact.payment_id)
             self.must(first == fact.payment_id, "a wire reference names one payment", fact)
         if fact.kind is Kind.NOT_SENT:
-            self.must(fact.reason is not None and may_retry(fact.reason), "back to the queue only by proof (law 4)", fact)
+            self.must(
+                fact.reason is not None and may_retry(fact.reason), "back to the queue only by proof (law 4)", fact
+            )
         if fact.before is State.IN_DOUBT and fact.after is not State.IN_DOUBT:
             self.must(
-                fact.reason in LEDGER_WORDS and bool(fact.evidence_sha256), "only evidence leads out of doubt (law 5)", fact
+                fact.reason in LEDGER_WORDS and bool(fact.evidence_sha256),
+                "only evidence leads out of doubt (law 5)",
+                fact,
             )
         if fact.kind is Kind.NOT_HELD:
             self.must(not self.holds(fact.bank, fact.wire_reference), "not held means not held (law 5)", fact)
@@ -186,5 +194,7 @@ class Seen:
             self.sequences.add(fact.sequence)
 
     def complete(self) -> None:
-        missed = [fact for fact in self.oracle.log if fact.tenant == self.tenant and fact.sequence not in self.sequences]
+        missed = [
+            fact for fact in self.oracle.log if fact.tenant == self.tenant and fact.sequence not in self.sequences
+        ]
         self.oracle.must(not missed, "a watcher sees every fact", missed[:1])

@@ -93,7 +93,9 @@ class Client:
             await trio.sleep(self.dice.choice((0.0, 0.05, 1.0, 600.0)) * self.dice.random())
             await self._cancel(self.dice.choice(orders))
         if self._strikes("invalid", self.habits.invalid):
-            nothing = replace(orders[0], idempotency_key=orders[0].idempotency_key + "x", amount=Money("EUR", Decimal(0)))
+            nothing = replace(
+                orders[0], idempotency_key=orders[0].idempotency_key + "x", amount=Money("EUR", Decimal(0))
+            )
             answers = await self._answers([nothing])
             self.oracle.must(isinstance(answers[0], InvalidInstruction), "an invalid instruction is refused", answers)
 
@@ -182,5 +184,3 @@ class Watcher:
                     self.position = looked_at
                     if not self.calm and self.dice.random() < 0.1:
                         await trio.sleep(self.dice.random() * 5)  # a slow reader
-
-

@@ -326,5 +326,3 @@ def _leaves(error: BaseException) -> Sequence[str]:
         last = last.tb_next
     where = f" ({Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno})" if last else ""
     return [f"{type(error).__name__}: {error}{where}"]
-
-
