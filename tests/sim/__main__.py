@@ -24,6 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make sim", description=__doc__)
     parser.add_argument("seeds", type=seeds_of, help="7, 1..50 or 1..50,77")
     parser.add_argument("--store", choices=("memory", "lmdb", "mixed"), default="mixed", help="default: mixed")
+    parser.add_argument("--twice", action="store_true", help="each seed a second time: the same to the bit (memory)")
     parser.add_argument("--quiet", action="store_true", help="the summary only")
     parser.add_argument("--log", action="store_true", help="the house's own log on standard error")
     asked = parser.parse_args()
@@ -31,6 +32,8 @@ def main() -> int:
     outcomes: list[Outcome] = []
     for seed in asked.seeds:
         outcomes.append(run(plan(seed, store=asked.store)))
+        if asked.twice and not outcomes[-1].lmdb and run(plan(seed, store=asked.store)).digest != outcomes[-1].digest:
+            outcomes[-1].broken = outcomes[-1].broken or "it does not replay to the bit"
         if not asked.quiet or outcomes[-1].broken:
             print(line(outcomes[-1]), flush=True)
     print("\n".join(summary(outcomes)))

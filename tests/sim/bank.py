@@ -131,9 +131,10 @@ class SimBank:
         return await self._reply(call, fault, said)
 
     async def _reply(self, call: Call, fault: str, said: list[Said]) -> None:
+        if fault in ("reply_lost", "hangs", "garbage"):
+            self._spoil(call, fault)
+            return
         match fault:
-            case "reply_lost" | "hangs" | "garbage":
-                return self._spoil(call, fault)
             case "reply_late":
                 await trio.sleep(self.dice.uniform(1.0, 60.0))
             case "partial":

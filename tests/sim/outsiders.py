@@ -117,14 +117,14 @@ class Client:
     async def _answers(self, orders: list[Instruction]) -> list[Admitted | Refusal]:
         """Asks until there is an answer: a lost one says nothing."""
         drafts = [Draft(order) for order in orders]
-        for _ in range(TRIES_MAX):
+        for tries in range(TRIES_MAX):
             patience_s = self.dice.choice(PATIENCE_S) if self._strikes("hang_up", self.habits.hang_up) else 600.0
             try:
                 with trio.move_on_after(patience_s):
                     return await self.operated.process.call(lambda house: accept(house, self.principal, drafts, ""))
             except (Gone, Overloaded):
                 self.faults["retry"] += 1
-            await trio.sleep(self.dice.uniform(0.1, 60.0))
+            await trio.sleep(self.dice.uniform(0.1, min(600.0, 2.0**tries)))
         raise AssertionError("nobody answers")
 
     async def _cancel(self, order: Instruction) -> None:

@@ -17,8 +17,12 @@ from tests.sim.tongue import Iso20022, Plain, Tongue
 LMDB_SHARE: Final = 0.1
 """Of the seeds, over the real store (where the run asks for a mixture)."""
 PAYMENTS: Final = (20, 60, 120)
-CALM_S: Final = 12 * 3600.0
+LIVES: Final = 60
+"""Processes of a run, about, where the seed wants them to live a minute each."""
+CALM_S: Final = 8 * 3600.0
 """With everybody well-behaved: longer than any back-off, breaker, inquiry plan and final word of these profiles."""
+LAST_LETTERS_S: Final = 3600.0
+"""For the banks' last letters to be fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ def plan(seed: int, *, store: str = "mixed") -> Plan:
     names = ("northbank", "southbank")[: dice.choice((1, 2, 2))]
     lmdb = dice.random() < LMDB_SHARE
     calm = dice.random()
+    life_s_max = dice.choice(((5.0, 60.0), (60.0, 3600.0), (1800.0, 7200.0)))
     return Plan(
         seed=seed,
         payments=dice.choice(PAYMENTS),
@@ -70,8 +75,8 @@ def plan(seed: int, *, store: str = "mixed") -> Plan:
             batch_max=dice.choice((1, 4, 16)),
             pause_s_max=dice.choice((1.0, 60.0, 900.0)),
         ),
-        chaos_s=dice.choice((0.5, 3.0, 10.0)) * 3600,
-        life_s_max=dice.choice(((5.0, 60.0), (60.0, 3600.0), (1800.0, 7200.0))),
+        chaos_s=min(dice.choice((0.5, 3.0, 10.0)) * 3600, LIVES * max(life_s_max)),
+        life_s_max=life_s_max,
         down_s_max=dice.choice(((2.0,), (2.0, 600.0), (60.0, 7200.0))),
         drain=dice.choice((0.0, 0.3, 1.0)),
         crash_at_commit=0.0 if calm < 0.3 else dice.choice((0.005, 0.02, 0.1)),

@@ -46,7 +46,8 @@ def summary(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield f"seeds       {len(outcomes)}"
     yield f"payments    {sum(one.payments for one in outcomes):,}"
     yield f"processes   {sum(one.processes for one in outcomes):,}"
-    yield f"time        {simulated_s / 86_400:,.1f} simulated days in {real_s:,.1f} s: {simulated_s / max(real_s, 1e-9):,.0f}x"
+    speed = simulated_s / max(real_s, 1e-9)
+    yield f"time        {simulated_s / 86_400:,.1f} simulated days in {real_s:,.1f} s: {speed:,.0f}x"
     yield f"checks      {sum(one.checks for one in outcomes):,}"
     yield f"faults      {faults.total():,} of {len(faults)} kinds"
     for fault, count in faults.most_common():

@@ -83,12 +83,16 @@ class SimStore(MemoryStore):
         await self._commit(lambda: self._cursors.update({bank: cursor}))
 
     async def _commit(self, act: Callable[[], T]) -> T:
-        write = _Write(act)
-        self._waiting.append(write)
-        self._wake.set()
+        write = self._handed_over(act)
         await write.done.wait()
         result: T = write.result
         return result
+
+    def _handed_over(self, act: Callable[[], Any]) -> "_Write":
+        write = _Write(act)
+        self._waiting.append(write)
+        self._wake.set()
+        return write
 
     async def run(self) -> None:
         """The writer: all that waits shares the next commit."""

@@ -18,7 +18,7 @@ from typing import Final
 import trio
 
 from gateway.core.payment import Payment, Principal
-from gateway.core.ports import Link, Store
+from gateway.core.ports import Link
 from gateway.core.states import ENDS, State
 from gateway.journey import Bank, House
 from tests.fakes.clock import FakeClock
@@ -27,7 +27,7 @@ from tests.sim.bank import SimBank, SimLink
 from tests.sim.determinism import run_seeded, stream
 from tests.sim.oracle import Oracle, Seen, Violated
 from tests.sim.outsiders import Client, Watcher
-from tests.sim.plan import CALM_S, Plan
+from tests.sim.plan import CALM_S, LAST_LETTERS_S, Plan
 from tests.sim.process import Process, Recover, RunningStore, recover_as_daemon
 from tests.sim.quiet import QuietTrail
 from tests.sim.store import Hazards, SimLmdb, SimStore
@@ -42,7 +42,6 @@ class Parts:
 
     store: Callable[[FakeClock, MemoryStore, Hazards, Callable[..., None], Callable[[], None]], RunningStore] = SimStore
     link: Callable[[SimLink], Link] = lambda link: link
-    lane_store: Callable[[Store], Store] = lambda store: store
     bank: Callable[[Bank], Bank] = lambda bank: bank
     recover: Recover = recover_as_daemon
 
@@ -138,11 +137,8 @@ class World:
         while trio.current_time() < until_s:
             self._begin(dice)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.process.run)
-                ended = trio.Event()
-                nursery.start_soon(self._end, dice, ended)
-                while not self._is_gone() and not ended.is_set():
-                    await trio.sleep(0.5)
+                nursery.start_soon(self._end, dice)
+                await self.process.run()
                 nursery.cancel_scope.cancel()
             await self._down(dice)
 
@@ -158,7 +154,7 @@ class World:
         store = self.lmdb or self.parts.store(self.clock, self.disk, hazards, self.oracle.committed, self._die)
         banks = {one.profile.name: self._bank(one.profile.name) for one in self.plan.banks}
         house = House(
-            store=self.parts.lane_store(store),
+            store=store,
             clock=self.clock,
             trail=QuietTrail(),
             banks=banks,
@@ -177,7 +173,7 @@ class World:
         )
         return self.parts.bank(Bank(of_bank.profile, of_bank.tongue.adapter, self.parts.link(link)))
 
-    async def _end(self, dice: random.Random, ended: trio.Event) -> None:
+    async def _end(self, dice: random.Random) -> None:
         await trio.sleep(dice.random() * dice.choice(self.plan.life_s_max))
         if dice.random() < self.plan.drain:
             self.faults["drain"] += 1
@@ -185,7 +181,6 @@ class World:
         else:
             self.faults["crash"] += 1
             self.process.crash()
-        ended.set()
 
     async def _down(self, dice: random.Random) -> None:
         if self.lmdb is not None:
@@ -194,9 +189,6 @@ class World:
         if dice.random() < self.plan.clock_set:
             self.faults["clock_set"] += 1
             self.clock.advance(dice.choice(CLOCK_SET_S))
-
-    def _is_gone(self) -> bool:
-        return self.process.scope.cancel_called
 
     def _die(self) -> None:
         self.process.crash()
@@ -234,7 +226,7 @@ class World:
         await trio.sleep(CALM_S)
         for bank in self.banks.values():
             bank.come_clean()
-        await trio.sleep(CALM_S)
+        await trio.sleep(LAST_LETTERS_S)
 
     async def reckon(self) -> list[Payment]:
         """What must be true when all is said and done."""
