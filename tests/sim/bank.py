@@ -108,7 +108,7 @@ class SimBank:
             await self._question(call, what, about)
 
     async def _pay(self, call: Call) -> None:
-        fault = self._strikes(SUBMISSION_FAULTS)
+        fault = self._strikes(SUBMISSION_FAULTS, "pay")
         match fault:
             case "not_sent":
                 self._forget(call)
@@ -185,7 +185,7 @@ class SimBank:
     # ------------------------------------------------------------ questions
 
     async def _question(self, call: Call, what: str, about: str) -> None:
-        fault = self._strikes(QUESTION_FAULTS)
+        fault = self._strikes(QUESTION_FAULTS, what)
         if fault == "not_sent":
             return call.end(NotSent(self.dice.choice(NOT_SENT)))
         if what == "status":
@@ -202,7 +202,7 @@ class SimBank:
         if what == "status":
             return call.end(self.tongue.status(about, self._shown(about, both_ways=fault == "both_ways")))
         start = min(int(about), len(self.letters))
-        if self._strikes(("stale",)):
+        if self._strikes(("stale",), "letter"):
             start = self.dice.randrange(start + 1)  # it lays old letters in again
         return call.end(self.tongue.mailbox(start, self.letters[start : start + REPORTS_PAGE]))
 
@@ -229,7 +229,7 @@ class SimBank:
     def _post(self, said: Said) -> None:
         """A letter into the mailbox, with what goes wrong in post rooms."""
         self.letters.append(said)
-        match self._strikes(LETTER_FAULTS):
+        match self._strikes(LETTER_FAULTS, "letter"):
             case "unreadable":
                 self.letters.append(Said(UNREADABLE, ""))
             case "foreign":
@@ -275,8 +275,8 @@ class SimBank:
         self.dice.shuffle(finals)
         self.letters += finals
 
-    def _strikes(self, faults: tuple[str, ...]) -> str:
-        """The fault that strikes now, or "". At most one of `faults` does."""
+    def _strikes(self, faults: tuple[str, ...], what: str) -> str:
+        """The fault that strikes now, or "". At most one of `faults` does. `what` is pay, status, reports or letter."""
         throw = self.dice.random()
         for fault in faults if not self.honest else ():
             throw -= self.weights.get(fault, 0.0)

@@ -55,7 +55,7 @@ class Process:
     _closed: bool = False
     _calls: dict[trio.CancelScope, None] = field(default_factory=dict)
     _idle: trio.Event = field(default_factory=trio.Event)
-    _lanes: list[Lane] = field(default_factory=list)
+    lanes: list[Lane] = field(default_factory=list)
 
     async def run(self) -> None:
         try:
@@ -75,7 +75,7 @@ class Process:
         self.feed = Feed(self.store)
         for bank in house.banks.values():
             lane = Lane(house, bank)
-            self._lanes.append(lane)
+            self.lanes.append(lane)
             nursery.start_soon(Inquiries(house, bank).run)
             nursery.start_soon(lane.run)
             words = bank.adapter
@@ -94,10 +94,10 @@ class Process:
         self._closed = True
         if self.up.is_set():
             self.feed.close()
-        for lane in self._lanes:
+        for lane in self.lanes:
             lane.stop()
         with trio.move_on_after(DRAIN_S):
-            for lane in self._lanes:
+            for lane in self.lanes:
                 await lane.drained()
             if self._calls:
                 await self._idle.wait()

@@ -15,9 +15,8 @@ from typing import Any, TypeVar
 import trio
 
 from gateway.core.errors import Overloaded
-from gateway.core.facts import Fact
 from gateway.core.payment import Payment
-from gateway.core.ports import Admission, Admitted, Step, Stepped
+from gateway.core.ports import Admission, Admitted, CommitListener, Step, Stepped
 from gateway.store.records import CorruptRecord
 from gateway.store.store import LmdbStore
 from tests.fakes.clock import FakeClock
@@ -28,7 +27,7 @@ FLUSH_S_MAX = 0.02
 MAP_BYTES = 8 << 20
 
 T = TypeVar("T")
-Witness = Callable[[Sequence[Fact]], None]
+Witness = CommitListener
 
 
 @dataclass(slots=True)

@@ -18,8 +18,8 @@ from typing import Final
 import trio
 
 from gateway.core.payment import Payment, Principal
-from gateway.core.ports import Link
-from gateway.core.states import ENDS, State
+from gateway.core.ports import CommitListener, Link
+from gateway.core.states import ENDS, Kind, State
 from gateway.journey import Bank, House
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_store import MemoryStore
@@ -40,7 +40,7 @@ CLOCK_SET_S: Final = (-600.0, -5.0, 5.0, 7200.0)
 class Parts:
     """What a run is built of. Tests put in broken parts to prove that the oracle finds them."""
 
-    store: Callable[[FakeClock, MemoryStore, Hazards, Callable[..., None], Callable[[], None]], RunningStore] = SimStore
+    store: Callable[[FakeClock, MemoryStore, Hazards, CommitListener, Callable[[], None]], RunningStore] = SimStore
     link: Callable[[SimLink], Link] = lambda link: link
     bank: Callable[[Bank], Bank] = lambda bank: bank
     recover: Recover = recover_as_daemon
@@ -57,7 +57,7 @@ class Outcome:
     processes: int = 0
     checks: int = 0
     faults: Counter[str] = field(default_factory=Counter)
-    steps: Counter[tuple[State, object]] = field(default_factory=Counter)
+    steps: Counter[tuple[State, Kind]] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
     digest: str = ""
     lmdb: bool = False
@@ -286,7 +286,7 @@ async def _run(plan: Plan, parts: Parts, outcome: Outcome) -> None:
             outcome.processes = world.processes
     except* Violated:
         pass  # the oracle has it
-    outcome.payments, outcome.steps, outcome.checks = len(oracle.lives), Counter(dict(oracle.steps)), oracle.checks
+    outcome.payments, outcome.steps, outcome.checks = len(oracle.lives), Counter(oracle.steps), oracle.checks
     outcome.simulated_s = trio.current_time() - began_s
     outcome.digest = oracle.digest()
     outcome.broken = oracle.broken[0] if oracle.broken else ""
