@@ -15,11 +15,11 @@ def _iso20022(settings: Mapping[str, object]) -> Adapter:
 
 
 PROTOCOLS: Final[Mapping[str, Callable[[Mapping[str, object]], Adapter]]] = MappingProxyType({"iso20022": _iso20022})
-"""Protocol name, as a bank profile writes it → what builds its adapter from the profile's `[protocol]` table."""
+"""Protocol name, as a bank profile writes it → what builds its adapter from the profile's settings."""
 
 
 def build(protocol: str, settings: Mapping[str, object]) -> Adapter:
-    """The adapter of one bank. `settings` is the `[protocol]` table of its profile without the protocol's name.
+    """The adapter of one bank. `settings` is the `[protocol_settings]` table of its profile.
 
     Raises ValueError that begins with the key that is wrong (`protocol` itself included) and says what is allowed. An
     adapter whose bank has a mailbox also satisfies ports.Collects.

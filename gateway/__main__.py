@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cancel": ("gateway.cli.lookup", "cancel"),
     "watch": ("gateway.cli.watch", "run"),
     "banks": ("gateway.cli.lookup", "banks"),
+    "doubt": ("gateway.cli.doubts", "run"),
     "states": ("gateway.cli.states", "run"),
     "check-config": ("gateway.cli.house", "check_config"),
     "verify": ("gateway.cli.house", "verify"),

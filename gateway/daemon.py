@@ -38,9 +38,9 @@ from gateway.core.ports import Adapter, Collects, WallClock
 from gateway.dispatch.lane import Lane
 from gateway.events.feed import Feed
 from gateway.events.watch import watch
-from gateway.ingress.edge import Edge
-from gateway.journey import Bank, House
-from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context
+from gateway.house import Bank, House
+from gateway.ingress.edge import Edge, server_files
+from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context, server_context
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
 from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable
@@ -81,14 +81,19 @@ class BankTasks:
         return self.lane.breaker.value if self.bank.profile.enabled else ""
 
 
-def run(config_path: Path, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
-    """`causeway serve`: runs the daemon until a signal; returns its exit code."""
+def run(config_path: Path, *, rehearsal: Path | None = None, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
+    """`causeway serve`: runs the daemon until a signal; returns its exit code. `rehearsal`: a file of fail points,
+    for tests."""
     try:
         config = configuration.load(config_path)
     except ConfigError as error:
         print(error, file=err)
         return EXIT_CONFIG
-    watched = telemetry.start(config.telemetry, out, err)
+    try:
+        watched = telemetry.start(config.telemetry, out, err)
+    except OSError as error:  # of the file that spans go to
+        print(f"{config_path}: telemetry.traces: must be a file that can be written: {error}", file=err)
+        return EXIT_CONFIG
     try:
         trio.run(serve, config, watched, out)
         return EXIT_STOPPED
@@ -106,6 +111,7 @@ def run(config_path: Path, *, out: TextIO = sys.stdout, err: TextIO = sys.stderr
 
 async def serve(config: Config, watched: telemetry.Telemetry, out: TextIO) -> None:
     """The whole daemon. Raises CannotStart before anything was served, StoreFailed when the store latched."""
+    rehearse(config)
     clock = SystemClock()
     try:
         opened = LmdbStore(
@@ -230,11 +236,33 @@ def _adapter(profile: BankProfile) -> Adapter:
         raise CannotStart(text, EXIT_CONFIG) from error
 
 
+def rehearse(config: Config) -> None:
+    """What a start would find out too late, or after it has opened something: adapters' settings, certificates and
+    keys that do not belong together. Touches neither store nor network. Raises CannotStart with every problem."""
+    problems: list[str] = []
+    for profile in config.banks.values():
+        for check in (_adapter, _link):
+            try:
+                check(profile)
+            except CannotStart as error:
+                problems.append(str(error))
+    try:
+        server_context(server_files(config.listen.tls))
+    except TlsFileBad as error:
+        problems.append(f"listen.tls: {error}")
+    if problems:
+        raise CannotStart("\n".join(problems), EXIT_CONFIG)
+
+
 def _link(profile: BankProfile) -> LinkConfig:
     wire = profile.connection
     files = TlsClientFiles(
         wire.certificate_file, wire.key_file, wire.ca_file, wire.crl_file, frozenset(wire.spki_sha256_pins)
     )
+    try:
+        client_context(files)
+    except TlsFileBad as error:
+        raise CannotStart(f"bank {profile.name}: connection: {error}", EXIT_CONFIG) from error
     return LinkConfig(
         host=wire.host,
         port=wire.port,

@@ -10,79 +10,47 @@ out of the exchange is *not sent*, *answered* or *maybe sent*; what is none of t
 
 import hashlib
 import logging
-import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import trio
 
-from gateway import limits
-from gateway.config import BankProfile
+from gateway import failpoints, limits
 from gateway.core import happenings
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import BankUnknown, InvalidInstruction, KeyReused, MaybeSent, NotSent, Overloaded, Unreadable
 from gateway.core.happenings import Happening
 from gateway.core.life import HOLD_DEFECT
 from gateway.core.outcome import Outcome, Word, said_of
-from gateway.core.payment import Attempt, Payment, Principal, message_reference, new_id
+from gateway.core.payment import (
+    Attempt,
+    Payment,
+    Principal,
+    message_reference,
+    new_id,
+)
 from gateway.core.ports import (
-    Adapter,
     Admission,
     Admitted,
-    Link,
     Span,
     Step,
     Stepped,
-    Store,
     Submission,
-    Trail,
-    WallClock,
     WireAnswer,
     WireRequest,
 )
 from gateway.core.reasons import Reason
 from gateway.core.states import State
-from gateway.intake.bank import BankBook
+from gateway.failpoints import Point
+from gateway.house import Bank, House
 from gateway.intake.draft import Draft
 from gateway.intake.prepare import Prepared, prepare
 from gateway.telemetry import names
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Bank:
-    """One bank as the house deals with it: its data, its words, its wire."""
-
-    profile: BankProfile
-    adapter: Adapter
-    link: Link
-
-    @property
-    def name(self) -> str:
-        return self.profile.name
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What every room may reach for. Made once, by daemon.py."""
-
-    store: Store
-    clock: WallClock
-    trail: Trail
-    banks: Mapping[str, Bank]
-    entropy: Callable[[int], bytes]
-    """Random bytes for payment ids (os.urandom; a seeded source in simulations)."""
-    dice: random.Random = field(default_factory=random.Random)
-    """Spreads retries; never anything that matters to safety."""
-    book: BankBook = field(init=False)
-    """The same banks, as intake looks them up."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "book", BankBook(bank.profile for bank in self.banks.values()))
 
 
 Refusal = InvalidInstruction | BankUnknown | KeyReused
@@ -137,9 +105,15 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
     with _send_span(house, bank, payments) as span:
         if not await _mark(house, bank, submission, request):
             return None
+        if failpoints.armed:
+            failpoints.reached(Point.SEND_MARKED)
         steps, answered = await _exchange(house, bank, submission, request, span.traceparent)
+        if failpoints.armed:
+            failpoints.reached(Point.SEND_ANSWERED)
         for stepped in await house.store.take(steps):
             _tell(house, bank, stepped)
+        if failpoints.armed:
+            failpoints.reached(Point.SEND_RECORDED)
         if not answered:
             span.failed(_reason_of(steps))
         return answered

@@ -11,7 +11,7 @@ import trio
 
 from gateway.core.payment import Payment
 from gateway.core.states import State
-from gateway.journey import House
+from gateway.house import House
 from gateway.store.store import LmdbStore
 from gateway.telemetry import names
 

@@ -1,4 +1,4 @@
-"""The `[protocol]` table of a bank profile that speaks ISO 20022, checked."""
+"""The `[protocol_settings]` table of a bank profile that speaks ISO 20022, checked."""
 
 import math
 import re
@@ -13,6 +13,10 @@ DIALECTS: Final = ("generic", "sepa", "swiss")
 LINES_MAX: Final = 10_000  # lines of one pain.001; equals limits.BULK_LINES_MAX, which adapters may not import
 VISIBILITY_S_MAX: Final = 30 * 86_400.0  # a bank that needs a month to see a payment has no inquiry
 DUPLICATE_WINDOW_S_MAX: Final = 100 * 366 * 86_400  # a century: "for ever" in seconds
+
+NEVER_UNPROCESSED: Final = frozenset({408, 502, 504})
+"""Statuses no bank can document as "not processed". 408 may be said to an idle connection and cross a request that is
+then read all the same (RFC 9110 section 15.5.9); 502 and 504 come from a server that had handed the request on."""
 
 _PATH = re.compile(r"/[!-z|~]*")  # printable ASCII without space and braces, once the placeholders are gone
 _NO_ADDRESS: Final = Address()
@@ -167,6 +171,8 @@ def _address(value: object) -> Address:
 def _statuses(value: object) -> tuple[int, ...]:
     if not isinstance(value, list | tuple) or not all(type(one) is int and 400 <= one <= 599 for one in value):
         raise ValueError("not such a list")
+    if never := NEVER_UNPROCESSED.intersection(value):
+        raise ValueError(f"{', '.join(map(str, sorted(never)))} can never mean that nothing was processed")
     return tuple(value)
 
 
@@ -188,5 +194,5 @@ _CHECKS: Final[Mapping[str, tuple[Callable[[object], object], str]]] = {
     "not_found_is_proof": (_flag, "true or false"),
     "visibility_s": (_seconds, f"0 to {VISIBILITY_S_MAX:.0f} seconds"),
     "statement_evidence": (_text(70), "a field of the bank's statements, or empty"),
-    "unprocessed_statuses": (_statuses, "a list of HTTP statuses from 400 to 599"),
+    "unprocessed_statuses": (_statuses, "a list of HTTP statuses from 400 to 599, without 408, 502, 504"),
 }

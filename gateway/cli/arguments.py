@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 ANY_STATE = tuple(state.value for state in State)
 RAILS = ("normal", "instant", "urgent")
 CHARGE_BEARERS = ("slev", "shar", "debt", "cred")
+DECISIONS = {
+    "held": "HELD_BY_BANK",
+    "settled": "SETTLED",
+    "rejected": "REJECTED",
+    "not-held": "NOT_HELD",
+    "abandoned": "ABANDONED",
+}
+"""What `doubt resolve --as` takes → the API's name."""
 
 EPILOG = """\
 first steps:
@@ -33,6 +41,7 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _serve(commands)
     _demo(commands)
@@ -42,6 +51,7 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     _cancel(commands)
     _watch(commands)
     _banks(commands)
+    _doubt(commands)
     _states(commands)
     _check_config(commands)
     _verify(commands)
@@ -49,9 +59,25 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
+class _Version(argparse.Action):
+    """Asks the installed package only when it is wanted: its metadata takes longer to find than `--help` to print."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_unused: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"causeway {version('causeway')}\n")
+
+
 def _serve(commands: _Commands) -> None:
-    parser = commands.add_parser("serve", help="run the daemon", description="Run the daemon until it is told to stop.")
+    parser = commands.add_parser(
+        "serve",
+        help="run the daemon",
+        description="Run the daemon until it is told to stop (SIGTERM, SIGINT).",
+        epilog="exit codes: 0 stopped as asked, 1 the store or the daemon failed, 2 bad configuration, "
+        "3 data directory or port in use",
+    )
     parser.add_argument("--config", metavar="FILE", required=True, help="its configuration (conf/causeway.toml)")
+    parser.add_argument("--failpoints", metavar="FILE", help=argparse.SUPPRESS)  # gateway.failpoints: for tests only
 
 
 def _demo(commands: _Commands) -> None:
@@ -157,6 +183,35 @@ def _banks(commands: _Commands) -> None:
     _door(parser)
 
 
+def _doubt(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "doubt",
+        help="payments in doubt, and how two people end one",
+        description="Payments of which nobody knows whether the bank has them. Two people end such a doubt: one "
+        "proposes, another confirms with the same words. Both need the role `doubts`. See docs/doubts.md.",
+    )
+    acts = parser.add_subparsers(dest="act", metavar="ACT", required=True)
+    listed = acts.add_parser("list", help="payments in doubt, oldest first")
+    listed.add_argument("--bank", metavar="NAME", help="only payments of this bank")
+    listed.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (default: 100)")
+    shown = acts.add_parser("show", help="one payment, its history, and the evidence kept")
+    shown.add_argument("id", help="payment id")
+    resolved = acts.add_parser(
+        "resolve",
+        help="propose what became of it, or confirm what somebody else proposed",
+        description="Confirms where an open proposal of somebody else says the same, proposes otherwise, and says "
+        "which of both it did. NOT-HELD SENDS THE PAYMENT AGAIN once it is confirmed.",
+    )
+    resolved.add_argument("id", help="payment id")
+    resolved.add_argument(
+        "--as", dest="decision", choices=tuple(DECISIONS), required=True,
+        help="held: the bank has it · settled: it was paid · rejected: the bank will not pay it · not-held: the bank "
+        "does not have it, SEND IT AGAIN · abandoned: give it up, never send it")  # fmt: skip
+    resolved.add_argument("--note", required=True, metavar="TEXT", help="where you looked and what you saw")
+    for act in (listed, shown, resolved):
+        _door(act)
+
+
 def _states(commands: _Commands) -> None:
     parser = commands.add_parser("states", help="what a payment's states are and what may follow what")
     how = parser.add_mutually_exclusive_group()
@@ -185,11 +240,24 @@ def _bank_sim(commands: _Commands, arguments: Sequence[str]) -> None:
 
 def _door(parser: argparse.ArgumentParser) -> None:
     """Where the daemon is, who we are, and how the answer looks."""
-    door = parser.add_argument_group("the daemon (flags go before the profile)")
+    door = parser.add_argument_group("the daemon (a flag counts more than the profile)")
     door.add_argument("--profile", metavar="FILE", help="TOML with address, ca, cert, key (default: $CAUSEWAY_PROFILE)")
     door.add_argument("--address", metavar="HOST:PORT")
     door.add_argument("--ca", metavar="FILE", help="certificates that vouch for the daemon (PEM)")
     door.add_argument("--cert", metavar="FILE", help="our certificate (PEM)")
     door.add_argument("--private-key", metavar="FILE", help="our private key (PEM)")
-    door.add_argument("--timeout", type=float, default=20.0, metavar="S", help="seconds for one call (default: 20)")
-    parser.add_argument("--json", action="store_true", help="for machines: JSON with protobuf's JSON names")
+    door.add_argument("--timeout", type=_seconds, default=20.0, metavar="S", help="seconds for one call (default: 20)")
+    parser.add_argument(
+        "--json", action="store_true", help="for machines: JSON with protobuf's names, a document per line"
+    )
+
+
+def _seconds(text: str) -> float:
+    """A time to wait: finite and above zero. Raises ValueError, which argparse tells in its own words."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+_seconds.__name__ = "number of seconds"  # argparse names the type so

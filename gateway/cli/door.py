@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 
-from causeway.v1 import bank_service_pb2_grpc, payment_service_pb2_grpc
+from causeway.v1 import bank_service_pb2_grpc, doubt_service_pb2_grpc, payment_service_pb2_grpc
 from gateway.cli.complaint import Complaint, Exit
 from gateway.cli.refusal import from_call
 
@@ -86,6 +86,7 @@ class Stubs:
     def __init__(self, channel: grpc.Channel) -> None:
         self.payments = payment_service_pb2_grpc.PaymentServiceStub(channel)
         self.banks = bank_service_pb2_grpc.BankServiceStub(channel)
+        self.doubts = doubt_service_pb2_grpc.DoubtServiceStub(channel)
 
 
 @contextmanager

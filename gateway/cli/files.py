@@ -7,7 +7,8 @@ differ between two payments that look alike. Nothing inside the file but a key o
 import csv
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -59,19 +60,31 @@ def read_lines(name: str) -> Iterator[Line]:
 def _csv(file: TextIO) -> Iterator[Line]:
     reader = csv.DictReader(file, delimiter=_delimiter(file))
     columns = [name.strip() for name in reader.fieldnames or ()]
-    unknown = [name for name in columns if name not in COLUMNS and not name.startswith(LABEL)]
-    if unknown or "key" not in columns:
-        what = f"unknown columns: {', '.join(unknown)}" if unknown else "there is no column `key`"
+    if wrong := _wrong_header(columns):
         raise Complaint(
-            f"{file.name}: {what}", advice=[f"columns: {', '.join(COLUMNS)}, and {LABEL}NAME for labels", NO_KEY]
+            f"{file.name}: {wrong}", advice=[f"columns: {', '.join(COLUMNS)}, and {LABEL}NAME for labels", NO_KEY]
         )
     reader.fieldnames = columns
     for row in reader:
         number = reader.line_num
         if None in row or None in row.values():
-            yield _faulty(number, "line", f"it has not the header's {len(columns)} cells")
+            key = payment_pb2.Instruction(idempotency_key=(row.get("key") or "").strip())
+            yield Line(
+                number, key, (("line", f"must have exactly one cell for each of the header's {len(columns)} columns"),)
+            )
         else:
             yield _line(number, row)
+
+
+def _wrong_header(columns: Sequence[str]) -> str:
+    """What is wrong with a header, or "". A column that is there twice is refused: which of the two would count?"""
+    if not columns:
+        return "it is empty, without even a header"
+    if unknown := [name for name in columns if name not in COLUMNS and not name.startswith(LABEL)]:
+        return f"unknown columns: {', '.join(unknown)}"
+    if twice := [name for name, times in Counter(columns).items() if times > 1]:
+        return f"columns that are there more than once: {', '.join(twice)}"
+    return "" if "key" in columns else "there is no column `key`"
 
 
 def _delimiter(file: TextIO) -> str:

@@ -12,22 +12,22 @@ def serve(chosen: argparse.Namespace) -> int:
     """Run the daemon until it is told to stop. Its exit code is ours."""
     from gateway.daemon import run
 
-    return run(Path(chosen.config))
+    rehearsal = None if chosen.failpoints is None else Path(chosen.failpoints)
+    return run(Path(chosen.config), rehearsal=rehearsal)
 
 
 def check_config(chosen: argparse.Namespace) -> int:
     """Says what a configuration means; or every problem of every file, and exits with Exit.REFUSED."""
-    from gateway.config import ConfigError, check
+    from gateway.config import ConfigError, check, load
+    from gateway.daemon import CannotStart, rehearse
 
     try:
         lines = check(Path(chosen.file))
-    except ConfigError as error:
+        rehearse(load(Path(chosen.file)))
+    except (ConfigError, CannotStart) as error:
         problems = str(error).splitlines()
         raise Complaint(
-            f"{chosen.file} cannot be used",
-            advice=problems,
-            exit=Exit.REFUSED,
-            facts={"problems": list(error.problems)},
+            f"{chosen.file} cannot be used", advice=problems, exit=Exit.REFUSED, facts={"problems": problems}
         ) from error
     print("\n".join(lines))
     return Exit.DONE

@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from causeway.v1 import bank_service_pb2, payment_pb2, payment_service_pb2
@@ -40,16 +42,18 @@ def list_payments(chosen: argparse.Namespace) -> int:
         raise Complaint("--limit: a number above zero")
     request = _list_request(chosen)
     with opened(find_door(chosen)) as stubs:
-        found = _pages(stubs, request, chosen.limit, chosen.timeout)
+        # One more than is shown: whether there is more must be known, or a cut list passes for a whole one.
+        found = _pages(stubs, request, chosen.limit + 1, chosen.timeout)
+        shown = islice(found, chosen.limit)
         if chosen.json:
-            for payment in found:
+            for payment in shown:
                 _print_document(payment)
-            return Exit.DONE
-        payments = list(found)
-    if payments:
-        console().print(payments_table(payments))
-    else:
-        console().print("no payments match")
+        elif payments := list(shown):
+            console().print(payments_table(payments))
+        else:
+            console().print("no payments match")
+        if next(found, None) is not None:
+            print(f"there are more than {chosen.limit}: --limit, --from and --state choose which", file=sys.stderr)
     return Exit.DONE
 
 
@@ -94,7 +98,7 @@ def labels_from(pairs: list[str]) -> dict[str, str]:
 
 def _list_request(chosen: argparse.Namespace) -> payment_service_pb2.ListPaymentsRequest:
     request = payment_service_pb2.ListPaymentsRequest(
-        page_size=min(PAGE_SIZE, chosen.limit),
+        page_size=min(PAGE_SIZE, chosen.limit + 1),
         states=[f"STATE_{name}" for name in chosen.state],
         bank=chosen.bank or "",
         end_to_end_id=chosen.end_to_end_id or "",

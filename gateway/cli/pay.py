@@ -126,9 +126,11 @@ def _pay_file(chosen: argparse.Namespace, door: Door, traceparent: str) -> int:
         err.print("interrupted; send the same file again: what was admitted comes back as replayed")
         raise
     finally:
-        if not chosen.json:
+        if tally.counts and not chosen.json:
             console().print(tally.line(traceparent))
-    if not chosen.json:
+    if not tally.counts:
+        err.print(f"{chosen.file} holds no instructions: nothing was handed in", markup=False)
+    elif not chosen.json:
         err.print("next: causeway list  ·  causeway watch")
     return Exit.REFUSED if tally.counts["refused"] else Exit.DONE
 

@@ -23,6 +23,11 @@ ADVICE: dict[str, str] = {
     "NO_CERTIFICATE": "show a client certificate: --cert FILE --private-key FILE",
     "PRINCIPAL_UNKNOWN": "the daemon's configuration lists the principals it knows: this certificate is none of them",
     "BANK_NOT_FOUND": "`causeway banks` lists the banks",
+    "ROLE_REQUIRED": "whoever runs the daemon gives roles: `roles` of the principal in its causeway.toml",
+    "NOT_IN_DOUBT": "`causeway get ID --history` shows what became of it",
+    "NO_PROPOSAL": "`causeway doubt resolve ID --as … --note …` proposes; another person then confirms",
+    "PROPOSAL_VOID": "look again: `causeway doubt show ID`",
+    "OWN_PROPOSAL": "ask somebody else with the role `doubts` to look and to confirm",
 }
 """Name in the catalogue (causeway/v1/error_reason.proto, without its prefix) → what to do next."""
 
@@ -113,7 +118,9 @@ def from_status(status: status_pb2.Status) -> Refusal:
 def _why_unreachable(message: str) -> list[str]:
     """grpcio's own words, and what they usually mean."""
     text = message.lower()
-    if any(sign in text for sign in ("alert", "socket closed", "connection reset", "eof")):
+    if "resolving" in text:
+        why = "no machine of this name is known: write the address as HOST:PORT"
+    elif any(sign in text for sign in ("alert", "socket closed", "connection reset", "eof")):
         why = "it closed the connection: is our certificate (--cert) from the CA it trusts, and still valid?"
     elif any(sign in text for sign in ("handshake", "certificate", "hostname", "peer name", "ssl")):
         why = "we do not trust it: --ca does not vouch for its certificate, or that carries another name (server_name)"

@@ -19,7 +19,7 @@ REQUIRED = ("amount", "debtor", "creditor_name", "creditor")
 LABEL = "label."
 
 _AMOUNT = re.compile(r"([0-9][0-9_' ]*(?:\.[0-9]+)?)\s*([A-Za-z]{3})")
-_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}")
+_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{0,30}")
 _NANOS = Decimal(1_000_000_000)
 
 
@@ -65,7 +65,8 @@ def from_protobuf_json(document: Mapping[str, object]) -> payment_pb2.Instructio
     try:
         return ParseDict(dict(document), payment_pb2.Instruction())
     except ParseError as error:
-        raise Faulty(("instruction", str(error))) from error
+        text = str(error).splitlines()[0].removesuffix(".")  # then follows a list of every field there is
+        raise Faulty(("instruction", f"is not in protobuf's JSON form: {text}")) from error
 
 
 def _amount(order: payment_pb2.Instruction, text: str) -> None:

@@ -58,4 +58,4 @@ def _print_table() -> None:
         table.add_row(Text(state.value, style=style), meaning, iso, ", ".join(next_states(state)) or "–")
     out = Console(highlight=False)
     out.print(table)
-    out.print("\nGreen states are ends. Only evidence from the bank leads out of IN_DOUBT; no timer does.")
+    out.print("\nGreen states are ends. Only evidence, or two people, lead out of IN_DOUBT; no timer does.")

@@ -33,10 +33,16 @@ STATE_STYLES: dict[str, str] = {
 PIPE_COLUMNS = 160  # width where standard output is no terminal: wide enough that no id is cut
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """rich would exit with 1, our code for a refusal; the command line's own end of a pipe is no failure."""
+        raise BrokenPipeError
+
+
 def console(file: TextIO | None = None) -> Console:
     """The console of a command: plain and wide where its output is no terminal."""
     target = file or sys.stdout
-    return Console(file=target, highlight=False, width=None if target.isatty() else PIPE_COLUMNS)
+    return _Console(file=target, highlight=False, width=None if target.isatty() else PIPE_COLUMNS)
 
 
 def state_name(state: "payment_pb2.State") -> str:
@@ -151,8 +157,10 @@ def history_table(facts: Iterable[payment_pb2.Fact]) -> Table:
 def fact_reason(fact: payment_pb2.Fact) -> str:
     """Why it happened: our reason, the bank's codes, open holds, who did it."""
     parts = [fact.reason, fact.bank_status_code, fact.bank_reason_code, *fact.holds]
+    if fact.decision:
+        parts.append(fact.decision)
     if fact.actor:
-        parts.append(f"by {fact.actor}")
+        parts.append(f"by {fact.proposer} and {fact.actor}" if fact.proposer else f"by {fact.actor}")
     return " ".join(filter(None, parts))
 
 

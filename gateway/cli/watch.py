@@ -33,15 +33,20 @@ def run(chosen: argparse.Namespace) -> int:
     )
     out, err = console(), console_of_errors()
     ends: dict[str, str] = {}
-    for answer in facts(find_door(chosen), request, Patience(tries_max=WATCH_TRIES_MAX), err):
-        if answer.HasField("fact"):
-            if chosen.json:
-                print(json.dumps(to_document(answer), ensure_ascii=False), flush=True)
-            else:
-                out.print(fact_line(answer.fact))
-            _note_end(answer.fact, waiting, ends)
-        if waiting and not waiting - ends.keys():
-            break
+    try:
+        for answer in facts(find_door(chosen), request, Patience(tries_max=WATCH_TRIES_MAX), err):
+            if answer.HasField("fact"):
+                if chosen.json:
+                    print(json.dumps(to_document(answer), ensure_ascii=False), flush=True)
+                else:
+                    out.print(fact_line(answer.fact))
+                _note_end(answer.fact, waiting, ends)
+            if waiting and not waiting - ends.keys():
+                break
+    except KeyboardInterrupt:
+        if request.position not in ("", "now"):  # `facts` moved it on with every answer
+            err(f"to go on from here: causeway watch --from {request.position}")
+        raise
     return Exit.DONE if all(state == State.SETTLED for state in ends.values()) else Exit.REFUSED
 
 

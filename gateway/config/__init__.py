@@ -4,6 +4,7 @@ from gateway.config.bank import BankProfile, CollectPolicy, Connection, InquiryP
 from gateway.config.loading import check, load
 from gateway.config.problems import ConfigError
 from gateway.config.reference import bank_example, example, reference
+from gateway.config.rehearsal import read_rehearsal
 from gateway.config.settings import (
     Config,
     GrpcSettings,
@@ -34,5 +35,6 @@ __all__ = [
     "check",
     "example",
     "load",
+    "read_rehearsal",
     "reference",
 ]

@@ -21,7 +21,7 @@ def load(path: Path) -> Config:
     Relative paths in a file are relative to that file. Raises ConfigError with every problem of every file.
     """
     problems: list[str] = []
-    raw = _read(path, problems)
+    raw = read(path, problems)
     settings = checked(Settings, path, raw, problems)
     folder = _banks_folder(path, raw)
     banks = _banks(folder, problems) if folder else {}
@@ -42,7 +42,8 @@ def check(path: Path) -> list[str]:
     return [*_listener_lines(config), *_principal_lines(config), *_bank_lines(config), *_warnings(config)]
 
 
-def _read(path: Path, problems: list[str]) -> dict[str, Any]:
+def read(path: Path, problems: list[str]) -> dict[str, Any]:
+    """The TOML in `path`; {} where there is none, and then `problems` says why."""
     text = ""
     try:
         text = path.read_bytes().decode()
@@ -98,7 +99,7 @@ def _bank(file: Path, problems: list[str]) -> BankProfile | None:
         )
         return None
     mine: list[str] = []
-    raw = _read(file, mine)
+    raw = read(file, mine)
     if raw.setdefault("name", file.stem) != file.stem:
         mine.append(problem(file, "name", f'must be "{file.stem}", as the file is named; or leave it out'))
     bank = None if mine else checked(BankProfile, file, raw, mine)

@@ -23,6 +23,7 @@ from gateway.config.section import (
     Text,
     Texts,
 )
+from gateway.core.roles import Role
 from gateway.limits import BANKS_MAX, DRAIN_S_MAX, INSTRUCTION_BYTES_MAX
 
 MIB = 1024 * 1024
@@ -135,6 +136,9 @@ class GrpcSettings(Section):
     )
 
 
+OneRole = Annotated[Role, Field(strict=False)]
+
+
 class PrincipalConfig(Section):
     """Who may call, recognised by the certificate."""
 
@@ -147,7 +151,11 @@ class PrincipalConfig(Section):
         description='Names in certificates: "uri:spiffe://…" or "dns:…" (subject alternative names) or "cn:…".',
         examples=[["uri:spiffe://example.org/erp"]],
     )
-    roles: Texts = Field(default=(), description="Roles beyond submitting and seeing the tenant's payments.")
+    roles: Annotated[tuple[OneRole, ...], Field(strict=False)] = Field(
+        default=(),
+        description="Roles beyond submitting and seeing the tenant's payments. doubts: see the evidence about payments "
+        "in doubt, propose what became of them, and confirm what another principal proposed.",
+    )
 
     @field_validator("certificates")
     @classmethod
@@ -243,6 +251,11 @@ class Settings(Section):
         plaintext = self.listen.plaintext
         if plaintext and plaintext.principal not in self.principals:
             yield "listen.plaintext.principal", f"must be one of the principals: {', '.join(sorted(self.principals))}"
+        elif plaintext and self.principals[plaintext.principal].roles:
+            yield (
+                "listen.plaintext.principal",
+                "must be a principal without roles: whoever is on this machine acts as it",
+            )
         owner: dict[str, str] = {}
         for name, principal in self.principals.items():
             for certificate in principal.certificates:

@@ -20,6 +20,7 @@ from gateway.connector.link import Ending, verdict
 from gateway.connector.session import Session
 from gateway.core.errors import MaybeSent, NotSent
 from gateway.core.ports import LinkSnapshot, WireAnswer, WireRequest
+from gateway.net.tls_errors import slug
 
 RECONNECT_PAUSE_S: Final = 1.0  # after a failed connection, while others still work or are being tried
 
@@ -186,6 +187,15 @@ class Pool:
     def _on_unusable(self, error: NotSent | MaybeSent) -> None:
         """A connection could not be used. Who waits fails with it, unless another session may still help; then no
         new one is tried for a while, or a bank that accepts and hangs up would make us dial without end."""
+        log.warning(
+            "a connection to the bank could not be used",
+            extra={
+                "host": self._config.host,
+                "port": self._config.port,
+                "reason": error.reason.value,
+                "cause": slug(error.detail),
+            },
+        )
         helpers = self._dialling + sum(not session.draining for session in self._sessions)
         if helpers == 0:
             self._reconnect_at = -math.inf

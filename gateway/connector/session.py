@@ -17,10 +17,12 @@ from typing import Final
 
 import trio
 
+from gateway import failpoints
 from gateway.connector.config import LinkConfig
 from gateway.connector.exchange import Exchange
 from gateway.connector.link import Ending, verdict
 from gateway.connector.wire import Answered, Wire, WireEvent
+from gateway.failpoints import Point
 from gateway.net.tls import expires_at
 from gateway.net.tls_stream import TlsError, TlsStream
 
@@ -142,6 +144,9 @@ class Session:
             self._why = Ending.SESSION_BROKE
         finally:
             self._retired = True
+            if self._open or self._why is not Ending.POOL_CLOSED:
+                # What is still in the kernel must not reach a bank that comes back after it said "not found".
+                self._stream.abort()
             for exchange in self._open.values():
                 exchange.finish(verdict(self._why, self.detail))
             self._open.clear()
@@ -168,14 +173,18 @@ class Session:
     async def _write(self) -> None:
         self._wire.greet()
         while True:
-            self._begin_queued()
+            carrying = self._begin_queued()
             data = self._wire.bytes_to_send()
             if data:
+                if failpoints.armed and carrying:
+                    failpoints.reached(Point.SEND_FRAMED)
                 try:
                     await self._stream.send_all(data)
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
                     self._on_write_failed()
                     return
+                if failpoints.armed and carrying:
+                    failpoints.reached(Point.SEND_WRITTEN)
             elif self.draining and not self.load:
                 self._scope.cancel()
                 return
@@ -220,8 +229,10 @@ class Session:
 
     # ------------------------------------------------------------ what happens
 
-    def _begin_queued(self) -> None:
-        """Turn what waits into bytes. No checkpoint between here and the hand-over to the transport."""
+    def _begin_queued(self) -> bool:
+        """Turn what waits into bytes. No checkpoint between here and the hand-over to the transport. Returns whether
+        any of it has a body: payments have, questions about them have not."""
+        carrying = False
         while self._queue and self._wire.room > 0:
             exchange = self._queue.popleft()
             try:
@@ -230,12 +241,14 @@ class Session:
                 log.exception("a request to %s could not be written as HTTP", self._config.host)
                 exchange.finish(verdict(Ending.REQUEST_NOT_HTTP))
                 self.retire()  # the header compression may be out of step: nothing more may be begun here
-                return
+                return carrying
             exchange.written = True
+            carrying = carrying or bool(exchange.request.body)
             self._begun += 1
             self._open[key] = exchange
         if self._begun >= self._config.exchanges_per_session_max:
             self._retired = True
+        return carrying
 
     def _deliver(self, events: list[WireEvent]) -> None:
         for event in events:

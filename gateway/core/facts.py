@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
+from gateway.core.proposal import Decision
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 
@@ -35,7 +36,13 @@ class Fact:
     actor: str = ""
     traceparent: str = ""
     evidence_sha256: bytes = b""
-    """SHA-256 of the bank's bytes kept beside the log; empty where there are none."""
+    """SHA-256 of the bank's bytes, or of the note of `actor`, kept beside the log; empty where there are none."""
+    decision: Decision | None = None
+    """What was proposed, or what two people decided."""
+    proposer: str = ""
+    """With a decision: the principal who proposed it. `actor` is the other one, who confirmed it."""
+    proposal_sha256: bytes = b""
+    """What it was proposed about: see decisions.bound."""
 
 
 def chained(previous: bytes, body: bytes) -> bytes:

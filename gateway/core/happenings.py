@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.core.payment import Attempt
+from gateway.core.proposal import Proposal
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind
 
@@ -22,9 +23,12 @@ class Happening:
     send_after_ns: int = 0
     """With NOT_SENT, NOT_HELD: when it may be sent again."""
     inquire_at_ns: int = 0
-    """With DOUBTED, ACCEPTED, INQUIRED: when to ask the bank next; 0 = not planned."""
+    """With DOUBTED, ACCEPTED, INQUIRED, PROPOSED: when to ask the bank next; 0 = not planned."""
     evidence: bytes = b""
-    """The bank's own bytes on which this rests, kept with the fact (bounded by limits.EVIDENCE_BYTES_MAX)."""
+    """The bank's own bytes on which this rests, or the note of the person who proposed or confirmed it; kept with the
+    fact (bounded by limits.EVIDENCE_BYTES_MAX)."""
+    proposal: Proposal | None = None
+    """With PROPOSED: the new one. With reason DECIDED_BY_TWO: the one that was confirmed."""
     actor: str = ""
     """The principal who did it; empty when the house did."""
 

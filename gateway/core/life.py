@@ -3,11 +3,14 @@
 import hashlib
 from dataclasses import replace
 
+from gateway.core.decisions import made_by_two
 from gateway.core.facts import Fact
 from gateway.core.happenings import Happening
 from gateway.core.outcome import WITHOUT_STATUS
 from gateway.core.payment import Attempt, Ended, Payment
-from gateway.core.states import Kind, State, step
+from gateway.core.proposal import Proposal
+from gateway.core.reasons import Reason
+from gateway.core.states import IllegalStep, Kind, State, step
 
 HOLD_CONTRADICTION = "bank_contradiction"
 """The hold of a payment that a bank claims although we hold it: only a person's decision releases it."""
@@ -29,9 +32,12 @@ _ENDS_ATTEMPT = {
 
 
 def after(payment: Payment, happening: Happening, now_ns: int) -> Payment:
-    """The payment after the happening. Raises states.IllegalStep when the table does not allow it."""
+    """The payment after the happening. Raises states.IllegalStep when the table does not allow it, or when it claims
+    to be decided by two people and is not."""
     before, kind = payment.state, happening.kind
     state = step(before, kind)
+    if not made_by_two(payment, happening):
+        raise IllegalStep(before, kind)
     moved = state is not before
     bank_word = kind in (Kind.ACCEPTED, Kind.SETTLED, Kind.REJECTED, Kind.RETURNED, Kind.INQUIRED)
     return replace(
@@ -48,12 +54,14 @@ def after(payment: Payment, happening: Happening, now_ns: int) -> Payment:
         bank_status=(happening.bank_status if bank_word else "") or payment.bank_status,
         bank_reason=happening.bank_reason if bank_word and happening.bank_status else payment.bank_reason,
         contradiction=_contradiction(payment, happening),
+        proposal=_proposal(payment, happening),
     )
 
 
 def fact(payment: Payment, before: State, happening: Happening, sequence: int) -> Fact:
     """The log entry of a happening that led to `payment` (its record after the step)."""
     attempt = happening.attempt or payment.attempt
+    proposal = happening.proposal
     return Fact(
         sequence=sequence,
         payment_id=payment.id,
@@ -73,6 +81,9 @@ def fact(payment: Payment, before: State, happening: Happening, sequence: int) -
         actor=happening.actor,
         traceparent=payment.traceparent,
         evidence_sha256=hashlib.sha256(happening.evidence).digest() if happening.evidence else b"",
+        decision=proposal.decision if proposal else None,
+        proposer=proposal.actor if proposal and happening.kind is not Kind.PROPOSED else "",
+        proposal_sha256=proposal.digest if proposal else b"",
     )
 
 
@@ -112,3 +123,10 @@ def _contradiction(payment: Payment, happening: Happening) -> str:
     if happening.kind is Kind.CONTRADICTED:
         return happening.bank_status or WITHOUT_STATUS
     return payment.contradiction
+
+
+def _proposal(payment: Payment, happening: Happening) -> Proposal | None:
+    """One that was overtaken by evidence stays on the record: whoever confirms it is told that it is void."""
+    if happening.kind is Kind.PROPOSED:
+        return happening.proposal
+    return None if happening.reason is Reason.DECIDED_BY_TWO else payment.proposal

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from gateway.core.proposal import Proposal
 from gateway.core.reasons import Reason
 from gateway.core.states import State
 
@@ -160,6 +161,8 @@ class Payment:
     """The bank's reason code that came with it (AC04 …)."""
     contradiction: str = ""
     """The bank's word that does not fit the state; empty where it never contradicted itself."""
+    proposal: Proposal | None = None
+    """The last proposal of a person that was not carried out; decisions.open_proposal says whether it still counts."""
 
     @property
     def attempt(self) -> Attempt | None:

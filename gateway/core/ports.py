@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol, runtime_checkable
 
+from gateway.core.decisions import Act, Objection
 from gateway.core.facts import Fact
 from gateway.core.happenings import Happening
 from gateway.core.outcome import Outcome
@@ -173,16 +174,17 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A happening, or a bank's word, for one payment. Exactly one of `payment_id` and `wire` names it, exactly one
-    of `happening` and `outcome` says what."""
+    """A happening, a bank's word or a person's act for one payment. Exactly one of `payment_id` and `wire` names it,
+    exactly one of `happening`, `outcome` and `act` says what."""
 
     payment_id: bytes = b""
     wire: tuple[str, str] = ("", "")
     """(bank, wire reference)."""
     happening: Happening | None = None
     outcome: Outcome | None = None
+    act: Act | None = None
     inquire_at_ns: int = 0
-    """With an outcome: when to ask again if the payment is then ACCEPTED."""
+    """With an outcome or an act: when to ask again if the payment is then ACCEPTED."""
     expected_version: int = 0
     """0 = any; otherwise the step is refused if the payment has moved on."""
 
@@ -195,6 +197,16 @@ class Stepped:
     """As stored now; None where no such payment exists."""
     taken: bool
     """Whether the step was taken. False with a payment: the table refused it, or the word said nothing new."""
+    objection: Objection | None = None
+    """Why a person's act was not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a fact rests on. `original_bytes` is larger than the body where a bank's answer was cut."""
+
+    body: bytes
+    original_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +278,10 @@ class Store(Protocol):
         ...
 
     async def facts_of(self, payment_id: bytes, limit: int) -> list[Fact]: ...
+    async def evidence(self, sha256: bytes) -> Evidence | None:
+        """What a fact's `evidence_sha256` names."""
+        ...
+
     async def last_sequence(self) -> int: ...
 
     async def cursor(self, bank: str) -> str: ...

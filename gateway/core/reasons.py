@@ -30,6 +30,7 @@ class Reason(StrEnum):
     BANK_ANSWERED = "BANK_ANSWERED"
     BANK_DOES_NOT_HOLD = "BANK_DOES_NOT_HOLD"
     NOTHING_LEARNT = "NOTHING_LEARNT"
+    DECIDED_BY_TWO = "DECIDED_BY_TWO"
     CLIENT_ASKED = "CLIENT_ASKED"
     COMPOSE_FAILED = "COMPOSE_FAILED"
 
@@ -61,6 +62,7 @@ def may_retry(reason: Reason) -> bool:
             | Reason.BANK_ANSWERED
             | Reason.BANK_DOES_NOT_HOLD
             | Reason.NOTHING_LEARNT
+            | Reason.DECIDED_BY_TWO
             | Reason.CLIENT_ASKED
             | Reason.COMPOSE_FAILED
         ):

@@ -7,8 +7,10 @@ state. The order of thought behind it:
 * Before the mark (RECEIVED, HELD, QUEUED) no byte has left; everything may still be refused, cancelled or expire.
 * SENDING means an attempt is committed and bytes may be leaving. It ends in exactly one of: a proof that nothing
   left (back to QUEUED), an answer (ACCEPTED, SETTLED, REJECTED), or doubt.
-* IN_DOUBT is left by evidence only: the bank's word that it holds the payment, or a definite word that it does not.
-  No happening in this table is a timer.
+* IN_DOUBT is left by evidence only: the bank's word that it holds the payment, a definite word that it does not, or
+  what two people have found out (core/decisions.py). No happening in this table is a timer.
+* Giving up a doubt is a kind of its own. CANCELLED is what a client alone may do before sending; were it allowed here,
+  one client's call would end a doubt.
 * A bank can contradict itself. After an end, its contradiction is written down and changes nothing; before sending
   (the bank claims a payment we believe it does not hold) it leads to IN_DOUBT, never to a second send.
 """
@@ -48,7 +50,9 @@ class Kind(StrEnum):
     NOT_SENT = "not_sent"  # proof that the bank never processed the attempt
     DOUBTED = "doubted"  # the attempt ended without a proof or a readable answer
     INQUIRED = "inquired"  # the bank was asked and nothing was learnt
-    NOT_HELD = "not_held"  # the bank's definite word that it does not hold the payment
+    NOT_HELD = "not_held"  # definite: the bank does not hold the payment
+    PROPOSED = "proposed"  # one person says what became of it; a second one must confirm
+    ABANDONED = "abandoned"  # two people gave it up: never to be sent
     ACCEPTED = "accepted"
     SETTLED = "settled"
     REJECTED = "rejected"
@@ -70,12 +74,12 @@ MEANING: dict[State, tuple[str, str]] = {
     State.HELD: ("at least one open hold", "PDNG"),
     State.QUEUED: ("may be sent when its lane, value date and cut-off allow", "ACTC"),
     State.SENDING: ("attempt committed; bytes may be leaving", "–"),
-    State.IN_DOUBT: ("the bank may or may not have it; only evidence leads out", "–"),
+    State.IN_DOUBT: ("the bank may or may not have it; only evidence or two people lead out", "–"),
     State.ACCEPTED: ("the bank has taken it", "ACCP / ACSP"),
     State.SETTLED: ("the bank says settled, or the statement shows it booked", "ACSC / ACCC"),
     State.REFUSED: ("we will not send it", "RJCT"),
     State.REJECTED: ("the bank will not pay it", "RJCT"),
-    State.CANCELLED: ("taken back before it was sent", "CANC"),
+    State.CANCELLED: ("taken back before it was sent, or given up in doubt by two people; never to be sent", "CANC"),
     State.EXPIRED: ("not sent in time", "–"),
     State.RETURNED: ("settled, then the money came back", "–"),
 }
@@ -106,7 +110,9 @@ STEPS: dict[tuple[State, Kind], State] = {
     (_S.SENDING, _K.SETTLED): _S.SETTLED,
     (_S.SENDING, _K.REJECTED): _S.REJECTED,
     (_S.IN_DOUBT, _K.INQUIRED): _S.IN_DOUBT,
+    (_S.IN_DOUBT, _K.PROPOSED): _S.IN_DOUBT,
     (_S.IN_DOUBT, _K.NOT_HELD): _S.QUEUED,
+    (_S.IN_DOUBT, _K.ABANDONED): _S.CANCELLED,
     (_S.IN_DOUBT, _K.ACCEPTED): _S.ACCEPTED,
     (_S.IN_DOUBT, _K.SETTLED): _S.SETTLED,
     (_S.IN_DOUBT, _K.REJECTED): _S.REJECTED,

@@ -23,7 +23,8 @@ from gateway.core.payment import Payment
 from gateway.core.states import State
 from gateway.dispatch.breaker import Breaker, BreakerState
 from gateway.dispatch.grouping import grouped
-from gateway.journey import Bank, House, deliver
+from gateway.house import Bank, House
+from gateway.journey import deliver
 
 IDLE_S_MAX = 60.0
 """The lane looks at its outbox at least this often, should ever a wake-up be missing."""

@@ -5,12 +5,12 @@ from typing import Final
 
 from causeway.v1 import bank_service_pb2 as service
 from causeway.v1.bank_service_pb2_grpc import BankServiceServicer
+from gateway.house import Bank, House
 from gateway.ingress import translate
 from gateway.ingress.errors import BankNotFound, answered
 from gateway.ingress.payments import Call
 from gateway.ingress.principals import Principals
 from gateway.intake.bank import listed
-from gateway.journey import Bank, House
 
 _BREAKERS: Final = {
     "CLOSED": service.BREAKER_CLOSED,

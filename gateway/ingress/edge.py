@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from causeway.v1 import bank_service_pb2_grpc, payment_service_pb2_grpc
-from gateway.config import Config
+from causeway.v1 import bank_service_pb2_grpc, doubt_service_pb2_grpc, payment_service_pb2_grpc
+from gateway.config import Config, TlsListen
+from gateway.house import House
 from gateway.ingress.banks import BankService, BreakerOf
+from gateway.ingress.doubts import DoubtService
 from gateway.ingress.payments import PaymentService, Watch
 from gateway.ingress.principals import Principals
 from gateway.ingress.trace import in_call, traceparent
-from gateway.journey import House
 from gateway.net.tls import TlsServerFiles, server_context
 from gateway.net.tls_stream import TlsStream
 from gateway.rpc import reflection
@@ -26,8 +27,14 @@ from gateway.rpc.server import Listener, Server
 from gateway.rpc.status import RpcError
 from gateway.telemetry import names
 
-SERVICES = ("causeway.v1.PaymentService", "causeway.v1.BankService", "grpc.health.v1.Health")
+SERVICES = (
+    "causeway.v1.PaymentService",
+    "causeway.v1.BankService",
+    "causeway.v1.DoubtService",
+    "grpc.health.v1.Health",
+)
 Upgrade = Callable[[trio.SocketStream], Awaitable[trio.abc.Stream]]
+_DEFAULTS = ServerLimits()
 HEALTH_EVERY_S = 1.0
 """How often the banks' breakers are looked at for health."""
 
@@ -48,8 +55,7 @@ class Edge:
     async def open(self) -> None:
         """Binds the listeners. Raises OSError when an address is taken, TlsFileBad for an unusable file."""
         tls = self._config.listen.tls
-        files = TlsServerFiles(tls.certificate_file, tls.key_file, tls.client_ca_file, tls.crl_file)
-        context = server_context(files)
+        context = server_context(server_files(tls))
 
         async def upgrade(socket: trio.SocketStream) -> trio.abc.Stream:
             stream = TlsStream(socket, context, server_side=True)
@@ -92,6 +98,7 @@ class Edge:
         payment_service_pb2_grpc.add_PaymentServiceServicer_to_server(payments, server)
         banks = BankService(self._house, principals, self._breaker_of)
         bank_service_pb2_grpc.add_BankServiceServicer_to_server(banks, server)
+        doubt_service_pb2_grpc.add_DoubtServiceServicer_to_server(DoubtService(self._house, principals), server)
         self._health.add_to(server)
         if self._config.listen.reflection:
             reflection.add(server, SERVICES)
@@ -134,14 +141,21 @@ class Edge:
             await trio.sleep(HEALTH_EVERY_S)
 
 
+def server_files(tls: TlsListen) -> TlsServerFiles:
+    return TlsServerFiles(tls.certificate_file, tls.key_file, tls.client_ca_file, tls.crl_file)
+
+
 def limits_of(config: Config) -> ServerLimits:
     """The rpc room's bounds from the configuration."""
     grpc = config.grpc
+    buffer_bytes = max(_DEFAULTS.connection_buffer_bytes, 2 * grpc.message_bytes_max)
     return ServerLimits(
         max_connections=grpc.connections_max,
         max_concurrent_streams=grpc.streams_per_connection_max,
         max_receive_message_bytes=grpc.message_bytes_max,
         max_send_message_bytes=grpc.message_bytes_max,
+        connection_buffer_bytes=buffer_bytes,
+        server_buffer_bytes=max(_DEFAULTS.server_buffer_bytes, 2 * buffer_bytes),
         keepalive_time_s=grpc.keepalive_after_s,
         keepalive_timeout_s=grpc.keepalive_timeout_s,
         connection_age_s=grpc.connection_age_s_max,

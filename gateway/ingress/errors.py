@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 
 from causeway.v1.error_reason_pb2 import ErrorReason
+from gateway.core.decisions import Objection
 from gateway.core.errors import (
     Ambiguous,
     BankUnknown,
@@ -25,6 +26,7 @@ from gateway.core.errors import (
     Violation,
 )
 from gateway.core.payment import text_id
+from gateway.core.roles import Role
 from gateway.core.states import State
 from gateway.rpc.status import RpcError
 
@@ -52,6 +54,15 @@ class TooLateToCancel(Exception):
         self.state = state
 
 
+class ActRefused(Exception):
+    """A person's act about a payment in doubt was not taken; `state` says where the payment stands."""
+
+    def __init__(self, objection: Objection, state: State) -> None:
+        super().__init__(objection.value)
+        self.objection = objection
+        self.state = state
+
+
 class BankNotFound(Exception):
     """No bank of this name is configured. The text says which are."""
 
@@ -64,6 +75,14 @@ class PrincipalUnknown(Exception):
     """The certificate belongs to no configured principal."""
 
 
+class RoleRequired(Exception):
+    """The principal's configuration does not give it this role."""
+
+    def __init__(self, role: Role) -> None:
+        super().__init__(role.value)
+        self.role = role
+
+
 Known = (
     InvalidInstruction
     | InvalidRequest
@@ -73,13 +92,24 @@ Known = (
     | NotFound
     | Ambiguous
     | TooLateToCancel
+    | ActRefused
     | Overloaded
     | StoreFailed
     | NoCertificate
     | PrincipalUnknown
+    | RoleRequired
 )
 """The errors that a caller may be told about. Any other is a fault of ours and stays inside."""
 _KNOWN: Final = get_args(Known)
+
+
+_OBJECTIONS: Final = {
+    Objection.NOT_IN_DOUBT: "The payment is {state}: there is no doubt to end.",
+    Objection.NO_PROPOSAL: "Nothing is proposed about this payment; propose a decision first.",
+    Objection.PROPOSAL_VOID: "The payment is {state} and has moved on, or another proposal took the place of the one "
+    "that was looked at: look at it again.",
+    Objection.OWN_PROPOSAL: "Nobody confirms what they proposed: another principal has to.",
+}
 
 
 @contextmanager
@@ -113,6 +143,9 @@ def as_rpc_error(error: Known) -> RpcError:
         case TooLateToCancel():
             said = f"The payment is {error.state.value} and can no longer be taken back."
             return _told(StatusCode.FAILED_PRECONDITION, "TOO_LATE_TO_CANCEL", said, {"state": error.state.value})
+        case ActRefused():
+            said = _OBJECTIONS[error.objection].format(state=error.state.value)
+            return _told(StatusCode.FAILED_PRECONDITION, error.objection.value, said, {"state": error.state.value})
         case Overloaded():
             said = f"Too much at once: {error}. Try again later."
             return _told(StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", said, {}, _retry(error.retry_after_s))
@@ -124,6 +157,9 @@ def as_rpc_error(error: Known) -> RpcError:
         case PrincipalUnknown():
             said = "This certificate belongs to no principal of the configuration."
             return _told(StatusCode.PERMISSION_DENIED, "PRINCIPAL_UNKNOWN", said)
+        case RoleRequired():
+            said = f"This needs the role {error.role.value}, which the configuration does not give this principal."
+            return _told(StatusCode.PERMISSION_DENIED, "ROLE_REQUIRED", said, {"role": error.role.value})
 
 
 def going_down() -> RpcError:

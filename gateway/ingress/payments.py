@@ -11,8 +11,9 @@ from gateway.core import happenings
 from gateway.core.errors import Ambiguous, BankUnknown, InvalidInstruction, KeyReused, NotFound, Overloaded, Violation
 from gateway.core.facts import Fact
 from gateway.core.payment import Payment, Principal
-from gateway.core.ports import Admitted, Step
+from gateway.core.ports import Admitted, Step, Store
 from gateway.core.states import State
+from gateway.house import House
 from gateway.ingress import requests, translate
 from gateway.ingress.errors import (
     InvalidRequest,
@@ -24,7 +25,7 @@ from gateway.ingress.errors import (
 )
 from gateway.ingress.principals import Principals
 from gateway.ingress.trace import parent_of
-from gateway.journey import House, Refusal, accept
+from gateway.journey import Refusal, accept
 from gateway.rpc.server import Batch
 from gateway.telemetry import names
 
@@ -105,7 +106,7 @@ class PaymentService(PaymentServiceServicer):
         self, request: service.ListPaymentsRequest, context: Call
     ) -> service.ListPaymentsResponse:
         with answered():
-            asked = requests.PageAsked(request, self._principals.of(context.peer_certificate).tenant)
+            asked = requests.page_asked(request, self._principals.of(context.peer_certificate).tenant)
             payments, after = await self._store.page(asked.which, after=asked.after, limit=asked.size)
             return service.ListPaymentsResponse(
                 payments=[translate.payment(payment) for payment in payments], next_page_token=asked.next_token(after)
@@ -116,7 +117,7 @@ class PaymentService(PaymentServiceServicer):
     ) -> service.CancelPaymentResponse:
         with answered():
             caller = self._principals.of(context.peer_certificate)
-            payment = await self._of_tenant(requests.payment_id(request.id), caller)
+            payment = await of_tenant(self._store, requests.payment_id(request.id), caller)
             step = Step(payment_id=payment.id, happening=happenings.cancelled(caller.name))
             stepped = (await self._store.take([step]))[0]
             payment = stepped.payment or payment
@@ -174,7 +175,7 @@ class PaymentService(PaymentServiceServicer):
         """The payment a request names. Raises InvalidRequest, NotFound, Ambiguous."""
         match request.WhichOneof("name"):
             case "id":
-                return await self._of_tenant(requests.payment_id(request.id), caller)
+                return await of_tenant(self._store, requests.payment_id(request.id), caller)
             case "idempotency_key":
                 payment = await self._store.by_key(caller.tenant, request.idempotency_key)
                 if payment is None:
@@ -187,13 +188,6 @@ class PaymentService(PaymentServiceServicer):
                     Violation("name", "NAME_REQUIRED", "required: one of id, idempotency_key, end_to_end_id")
                 )
 
-    async def _of_tenant(self, payment_id: bytes, caller: Principal) -> Payment:
-        """Another tenant's payment is not found: that it exists is nobody else's business."""
-        payment = await self._store.get(payment_id)
-        if payment is None or payment.tenant != caller.tenant:
-            raise NotFound
-        return payment
-
     async def _only(self, caller: Principal, end_to_end_id: str) -> Payment:
         found = await self._store.by_end_to_end_id(caller.tenant, end_to_end_id, limits.KEY_LOOKUP_MAX)
         if not found:
@@ -201,6 +195,14 @@ class PaymentService(PaymentServiceServicer):
         if len(found) > 1:
             raise Ambiguous("Several payments carry this end_to_end_id; ListPayments with it shows them all.")
         return found[0]
+
+
+async def of_tenant(store: Store, payment_id: bytes, caller: Principal) -> Payment:
+    """Another tenant's payment is not found: that it exists is nobody else's business."""
+    payment = await store.get(payment_id)
+    if payment is None or payment.tenant != caller.tenant:
+        raise NotFound
+    return payment
 
 
 def _answer(

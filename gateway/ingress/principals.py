@@ -14,7 +14,8 @@ from cryptography.x509.oid import NameOID
 
 from gateway.config import PrincipalConfig
 from gateway.core.payment import Principal
-from gateway.ingress.errors import NoCertificate, PrincipalUnknown
+from gateway.core.roles import Role
+from gateway.ingress.errors import NoCertificate, PrincipalUnknown, RoleRequired
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,13 @@ class Principals:
         if principal is not None:
             return principal
         raise PrincipalUnknown if certificate else NoCertificate
+
+    def with_role(self, certificate: bytes | None, role: Role) -> Principal:
+        """As `of`, and raises RoleRequired where the configuration does not give its holder the role."""
+        principal = self.of(certificate)
+        if role not in principal.roles:
+            raise RoleRequired(role)
+        return principal
 
     def _recognise(self, certificate: bytes) -> Principal | None:
         try:

@@ -53,37 +53,45 @@ def payment_id(text: str) -> bytes:
     return found
 
 
-class PageAsked:
-    """A ListPayments request, checked. Raises InvalidRequest."""
+class Page:
+    """Which payments, how many, from where on."""
 
-    def __init__(self, request: service.ListPaymentsRequest, tenant: str) -> None:
-        checks = Checks()
-        self.size = request.page_size or limits.PAGE_SIZE_DEFAULT
+    def __init__(self, which: PaymentFilter, size: int, token: str, checks: Checks) -> None:
+        """What is wrong with `page_size` and `page_token` goes into `checks`."""
+        self.which = which
+        self.size = size or limits.PAGE_SIZE_DEFAULT
         if not 0 < self.size <= limits.PAGE_SIZE_MAX:
             said = f"must be 1 to {limits.PAGE_SIZE_MAX:,}, or 0 for {limits.PAGE_SIZE_DEFAULT}"
             checks.wrong("page_size", "PAGE_SIZE_OUT_OF_RANGE", said)
-        if len(request.labels) > limits.LABELS_MAX:
-            checks.wrong("labels", "LABELS_TOO_MANY", f"at most {limits.LABELS_MAX} labels")
-        self.which = PaymentFilter(
-            tenant=tenant,
-            states=checks.states("states", request.states),
-            bank=request.bank,
-            end_to_end_id=request.end_to_end_id.strip(),
-            received_from_ns=_moment(request, "received_from"),
-            received_before_ns=_moment(request, "received_before"),
-            labels=dict(request.labels),
-        )
-        self._bound_to = _digest(self.which)
-        after = tokens.unseal(tokens.Kind.PAGE, request.page_token, self._bound_to) if request.page_token else b""
+        self._bound_to = _digest(which)
+        after = tokens.unseal(tokens.Kind.PAGE, token, self._bound_to) if token else b""
         if after is None:
             said = "must be the next_page_token of a page with the same filters; leave it empty to start over"
             checks.wrong("page_token", "PAGE_TOKEN_INVALID", said)
         self.after = after or b""
-        checks.done()
 
     def next_token(self, after: bytes) -> str:
         """The token of the page after `after`; "" at the end."""
         return tokens.seal(tokens.Kind.PAGE, after, self._bound_to) if after else ""
+
+
+def page_asked(request: service.ListPaymentsRequest, tenant: str) -> Page:
+    """A ListPayments request, checked. Raises InvalidRequest."""
+    checks = Checks()
+    if len(request.labels) > limits.LABELS_MAX:
+        checks.wrong("labels", "LABELS_TOO_MANY", f"at most {limits.LABELS_MAX} labels")
+    which = PaymentFilter(
+        tenant=tenant,
+        states=checks.states("states", request.states),
+        bank=request.bank,
+        end_to_end_id=request.end_to_end_id.strip(),
+        received_from_ns=_moment(request, "received_from"),
+        received_before_ns=_moment(request, "received_before"),
+        labels=dict(request.labels),
+    )
+    page = Page(which, request.page_size, request.page_token, checks)
+    checks.done()
+    return page
 
 
 class WatchAsked:

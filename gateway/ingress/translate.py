@@ -252,6 +252,8 @@ def fact(told: Fact) -> pb.Fact:
         holds=told.holds,
         actor=told.actor,
         traceparent=told.traceparent,
+        decision=told.decision.value if told.decision else "",
+        proposer=told.proposer,
     )
 
 

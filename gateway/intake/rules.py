@@ -12,7 +12,7 @@ from gateway.core.errors import Violation
 from gateway.core.payment import ChargeBearer
 from gateway.intake.charset import SEPA_TEXT, is_printable_ascii, is_sepa, is_sepa_reference
 from gateway.intake.parties import party_rules
-from gateway.intake.places import is_creditor_reference
+from gateway.intake.places import is_creditor_reference, is_iban
 from gateway.intake.rule import (
     AMOUNT_DIGITS_MAX,
     AMOUNT_MAX_SEPA,
@@ -42,6 +42,12 @@ def _amount_fits(case: Case) -> bool:
 def _date_in_reach(case: Case) -> bool:
     asked = case.told.requested_execution_date
     return asked is None or asked <= case.today + timedelta(days=limits.EXECUTION_DATE_DAYS_AHEAD_MAX)
+
+
+def _held_at_bank(case: Case) -> bool:
+    """A profile lists IBANs; an account without one is the bank's own affair."""
+    iban = case.told.debtor.account.iban
+    return case.bank is None or not is_iban(iban) or iban in case.bank.accounts
 
 
 def _purpose_shaped(case: Case) -> bool:
@@ -168,6 +174,12 @@ _REST: Final = (
         "charge_bearer",
         lambda case: case.sepa or case.told.charge_bearer is not ChargeBearer.SLEV,
         "SLEV is for euros between SEPA accounts; elsewhere SHAR, DEBT or CRED",
+    ),
+    Rule(
+        "DEBTOR_ACCOUNT_NOT_AT_BANK",
+        "debtor.account",
+        _held_at_bank,
+        "the bank's profile does not list this account: name the bank that holds it, or leave the bank open",
     ),
     Rule(
         "RAIL_NOT_OFFERED",

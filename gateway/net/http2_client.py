@@ -35,10 +35,12 @@ class GoAway:
 
 
 class ClientConnection(H2Connection):
-    """An H2Connection that is fed by `feed` and never sees a GOAWAY. Header names and values come as bytes."""
+    """An H2Connection that is fed by `feed` and never sees a GOAWAY. Header names and values come as bytes; those
+    that are sent must be valid already."""
 
     def __init__(self, *, stream_window_bytes: int, header_bytes_max: int) -> None:
-        super().__init__(H2Configuration(client_side=True, header_encoding=False))
+        # What we send is checked before it comes here; normalising stays, as it keeps credentials out of the table.
+        super().__init__(H2Configuration(client_side=True, header_encoding=False, validate_outbound_headers=False))
         self.local_settings = Settings(
             client=True,
             initial_values={

@@ -1,10 +1,12 @@
 """Why TLS ended a connection: alerts, OpenSSL's errors and verification results in words."""
 
+import re
 from typing import Final
 
 import trio
 from OpenSSL import SSL
 
+CAUSE_CHARS_MAX: Final = 60  # what the log lets through as one word
 CERTIFICATE_ALERTS: Final = {
     # RFC 8446 section 6.2: these speak of the certificate that the receiver of the alert presented.
     42: "bad_certificate",
@@ -33,6 +35,16 @@ VERIFY_ERRORS: Final = {  # openssl-verification-options(1): the ones an operato
 
 class TlsError(trio.BrokenResourceError):
     """TLS ended this connection. The text says why in OpenSSL's words and, where there was one, names the alert."""
+
+    @property
+    def cause(self) -> str:
+        """The text as one word for the log: letters, digits and dashes."""
+        return slug(str(self))
+
+
+def slug(words: str) -> str:
+    """Words as one: "its issuer is not trusted" → "its-issuer-is-not-trusted", at most CAUSE_CHARS_MAX characters."""
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:CAUSE_CHARS_MAX].rstrip("-")
 
 
 class TlsTruncated(TlsError):

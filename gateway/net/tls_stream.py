@@ -43,7 +43,9 @@
 #    two such ends would wait for each other over a small transport buffer. They are held until there is something
 #    else to send (trio's SSLStream does the same, see python-trio/trio#819).
 
+import contextlib
 import operator
+import struct
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Literal, TypeVar
@@ -219,6 +221,15 @@ class TlsStream(trio.abc.Stream):
                     await self._say_goodbye()
         finally:
             await self.transport.aclose()
+
+    def abort(self) -> None:
+        """Ends the connection now, and takes back what the kernel has not delivered: a close would go on sending it for
+        minutes, and a peer that comes back could act on what nobody waits for any more. `aclose` is still due."""
+        self._send_broken = True  # no goodbye
+        if isinstance(self.transport, trio.SocketStream):
+            linger_s0 = struct.pack("ii", 1, 0)
+            with contextlib.suppress(OSError):  # it has gone already
+                self.transport.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, linger_s0)
 
     # ------------------------------------------------------------ one way to call OpenSSL
 

@@ -143,6 +143,17 @@ class Call:
         self.wire.session.send(self.stream, framed)
         self.wire.wake_writer()
 
+    async def find_room(self, size: int = 0) -> None:
+        """Wait until so many bytes more may be queued for this connection.
+
+        Raises:
+            RpcError: RESOURCE_EXHAUSTED if others' answers fill it, so that nothing of this call could make room.
+        """
+        while not self.wire.session.may_hold(size) and not self.stream.closed:
+            if not self.stream.out_bytes:
+                raise RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many answers wait unread on this connection")
+            await self.room.wait()
+
     async def wait_for_room(self) -> None:
         """Sleep until the client has read enough for more to be queued."""
         stream = self.stream

@@ -13,6 +13,7 @@ import grpc
 import trio
 
 from .bell import Bell
+from .burden import Burden
 from .call import Call, Method
 from .events import Broken, Event, Opened, PingAcked, Readable, Reset
 from .invoke import Intercept, run_call
@@ -35,6 +36,7 @@ class Service(Protocol):
     """What a connection needs of its server."""
 
     limits: ServerLimits
+    burden: Burden
     intercept: Intercept | None
 
     def find_method(self, head: RequestHead) -> Method | None: ...
@@ -52,7 +54,7 @@ class Connection:
     def __init__(self, service: Service, stream: trio.abc.Stream, peer: str, peer_certificate: bytes | None) -> None:
         self.peer = peer
         self.peer_certificate = peer_certificate
-        self.session = ServerSession(service.limits, trio.current_time())
+        self.session = ServerSession(service.limits, trio.current_time(), service.burden)
         self._service = service
         self._limits = service.limits
         self._stream = stream
@@ -85,6 +87,7 @@ class Connection:
                 nursery.cancel_scope.cancel()
         finally:
             self._idle.set()
+            self.session.unburden()
             with trio.move_on_after(self._limits.close_timeout_s, shield=True):
                 await self._stream.aclose()
 
@@ -99,12 +102,12 @@ class Connection:
             fresh: list[Call] = []
             for event in self.session.receive(data, now):
                 self._handle(event, fresh)
-            for call in fresh:
-                self._start(call)
             if self.session.wants_send:
                 self._writer.ring()
             if self.session.failed is not None:
                 return
+            for call in fresh:
+                self._start(call)
             data = await self._receive()
 
     async def _receive(self) -> bytes | bytearray:
@@ -166,15 +169,14 @@ class Connection:
             self.session.finish(stream, trailers(status))
 
     def _reset(self, stream: Stream) -> None:
+        """The session counts the call as lingering; that ends at once unless its handler is running."""
         call = self._calls.get(stream.id)
-        if call is None:
-            return
-        if call.started:
+        if call is not None and call.started:
             call.gone = True
-            self.session.lingering += 1
             call.scope.cancel()
         else:
-            del self._calls[stream.id]
+            self._calls.pop(stream.id, None)
+            self.session.lingering -= 1
 
     def _abandon_calls(self) -> None:
         """The peer is gone: cancel what still works for it."""

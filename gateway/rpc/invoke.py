@@ -78,13 +78,16 @@ def _finish(call: Call, context: Context, status: Status, *, discard: bool = Fal
 
 async def _serve(call: Call, context: Context) -> None:
     method = call.method
+    await call.find_room()
     argument: Any = Requests(call) if method.request_streaming else await _only_request(call)
     if method.response_streaming:
         await _stream_responses(call, context, argument)
         return
     response = await method.behaviour(argument, context)
     if context.chosen_status is None or context.final_status.code is grpc.StatusCode.OK:
-        call.send(call.encode(response))
+        framed = call.encode(response)
+        await call.find_room(len(framed))
+        call.send(framed)
 
 
 async def _only_request(call: Call) -> Any:
@@ -106,8 +109,13 @@ async def _stream_responses(call: Call, context: Context, argument: Any) -> None
     async with aclosing(call.method.behaviour(argument, context)) as responses:
         async for response in responses:
             if type(response) is Batch:
-                send(b"".join([encode(message) for message in response]))
+                framed = b"".join([encode(message) for message in response])
             else:
-                send(encode(response))
+                framed = encode(response)
+            # A reader may keep us waiting for hours: a page of messages must not wait beside its bytes.
+            del response
+            await call.find_room(len(framed))
+            send(framed)
+            del framed
             if stream.out_bytes > enough:
                 await call.wait_for_room()

@@ -20,8 +20,8 @@ class ServerLimits:
       close_timeout_s: to flush a last GOAWAY and see the peer hang up before the socket is closed.
 
     Calls
-      max_concurrent_streams: per connection, handlers that are still winding down included; one more is refused
-        with REFUSED_STREAM, which clients retry. Bounds the tasks of one connection.
+      max_concurrent_streams: per connection; one more is refused with REFUSED_STREAM, which clients retry. Handlers
+        still winding down after a reset may add as many again. Bounds the tasks of one connection.
       max_receive_message_bytes: after decompression. 4 MiB is what every gRPC implementation defaults to.
       max_send_message_bytes: before compression. Stock clients refuse more than 4 MiB anyway.
       header_list_bytes: decoded size of one header list; gRPC's own hard limit is 16 KiB.
@@ -30,8 +30,13 @@ class ServerLimits:
       stream_window_bytes: HTTP/2 window of one call; what a slow handler can leave waiting in whole messages.
       connection_window_bytes: HTTP/2 window of the connection. Given back on receipt, so that one slow handler
         stops its own stream only; it therefore limits bytes in flight, not memory.
-      connection_buffer_bytes: received and not yet handed to handlers, over all calls of a connection. Without it
-        every stream could park one almost complete message. Over it, the call that grew is RESOURCE_EXHAUSTED.
+      connection_buffer_bytes: received and not yet handed to handlers, or answered and not yet sent, over all calls of
+        a connection. Without it every stream could park one almost complete message, and every call one whole
+        answer. Over it, the call that grew is RESOURCE_EXHAUSTED.
+      server_buffer_bytes: the same over all connections of a server: what a crowd of hostile or slow peers can make
+        it hold.
+      connection_share_bytes: what a connection may hold though others have filled the server's buffer, so that they
+        cannot take away the service of one that reads what it asks for.
       frame_bytes: largest frame we accept (SETTINGS_MAX_FRAME_SIZE); 16 KiB is the protocol's minimum.
       receive_chunk_bytes: one read from the socket; bounds the work of one loop turn.
       send_turn_bytes: about what one `send_all` carries; more waits for the next turn, so streams take turns.
@@ -71,7 +76,9 @@ class ServerLimits:
 
     stream_window_bytes: int = 256 * KIB
     connection_window_bytes: int = 4 * MIB
-    connection_buffer_bytes: int = 64 * MIB
+    connection_buffer_bytes: int = 16 * MIB
+    server_buffer_bytes: int = 32 * MIB
+    connection_share_bytes: int = 256 * KIB
     frame_bytes: int = 16 * KIB
     receive_chunk_bytes: int = 64 * KIB
     send_turn_bytes: int = 256 * KIB
@@ -98,4 +105,5 @@ class ServerLimits:
         assert self.stream_window_bytes >= 64 * KIB - 1, "smaller than the protocol's default only costs speed"
         assert self.connection_window_bytes >= self.stream_window_bytes
         assert self.connection_buffer_bytes >= self.stream_window_bytes + self.max_receive_message_bytes
+        assert self.server_buffer_bytes >= self.connection_buffer_bytes
         assert self.control_backlog_bytes >= self.frame_bytes

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import trio
 
+from .burden import Burden
 from .call import Batch, Method, Requests
 from .connection import Connection
 from .invoke import Intercept
@@ -54,6 +55,7 @@ class Server:
     def __init__(self, *, limits: ServerLimits = _DEFAULTS, intercept: Intercept | None = None) -> None:
         self.limits = limits
         self.intercept = intercept
+        self.burden = Burden()
         self._methods: dict[bytes, Method] = {}
         self._generic: list[grpc.GenericRpcHandler] = []
         self._connections: set[Connection] = set()
@@ -146,7 +148,7 @@ class Server:
             except OSError as error:
                 if error.errno not in _OUT_OF_DESCRIPTORS:
                     raise
-                log.error("cannot accept: %s", error)
+                log.error("cannot accept: out of descriptors", exc_info=error)
                 await trio.sleep(self.limits.accept_retry_s)
                 continue
             if self._accepted >= self.limits.max_connections:
@@ -178,9 +180,10 @@ class Server:
                 stream = await listener.upgrade(socket)
             except Exception as error:
                 # Whatever the peer did to make a handshake fail is its own affair; the cause is for the log.
-                log.info("handshake with %s failed: %s", _peer(socket), error)
+                cause = getattr(error, "cause", "") or type(error).__name__.lower()
+                log.info("a client's handshake failed", extra={"host": _host(socket), "cause": cause})
         if stream is not None and getattr(stream, "selected_alpn", "h2") not in _ALPN:
-            log.info("%s did not choose h2", _peer(socket))
+            log.info("a client did not choose h2", extra={"host": _host(socket)})
             return None
         return stream
 
@@ -198,6 +201,13 @@ def _method(path: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> Method:
         request_streaming=handler.request_streaming,
         response_streaming=handler.response_streaming,
     )
+
+
+def _host(socket: trio.SocketStream) -> str:
+    try:
+        return str(socket.socket.getpeername()[0])
+    except OSError:  # it has gone already
+        return "unknown"
 
 
 def _peer(stream: trio.abc.Stream) -> str:

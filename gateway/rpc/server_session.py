@@ -8,6 +8,7 @@ import grpc
 from gateway.net import http2
 
 from .abuse import AbuseBudget, PingStrikes
+from .burden import Burden
 from .events import Opened
 from .framing import MessageReader
 from .limits import ServerLimits
@@ -25,10 +26,11 @@ _LAST_STREAM_ID: Final = 2**31 - 1
 class ServerSession(Session[Stream]):
     """One client's connection.
 
-    `lingering` is kept by the owner: handlers that still run though their stream is over; they count as calls.
+    `lingering` counts handlers that may still run though their client has reset the stream. The owner
+    takes one off for each Reset, at once or when the handler is done.
     """
 
-    def __init__(self, limits: ServerLimits, now: float) -> None:
+    def __init__(self, limits: ServerLimits, now: float, burden: Burden | None = None) -> None:
         self._h2 = http2.ServerConnection(
             {
                 http2.SettingCodes.MAX_CONCURRENT_STREAMS: limits.max_concurrent_streams,
@@ -37,7 +39,7 @@ class ServerSession(Session[Stream]):
                 http2.SettingCodes.MAX_HEADER_LIST_SIZE: limits.header_list_bytes,
             }
         )
-        super().__init__(self._h2, limits, now)
+        super().__init__(self._h2, limits, now, burden)
         self.lingering = 0
         self._abuse = AbuseBudget(limits, now)
         self._pings = PingStrikes(limits)
@@ -58,8 +60,7 @@ class ServerSession(Session[Stream]):
 
     def _on_request(self, event: http2.RequestReceived) -> None:
         stream_id = event.stream_id
-        open_calls = len(self.streams) + self.lingering
-        if open_calls >= self.limits.max_concurrent_streams or stream_id > self._refuse_above:
+        if stream_id > self._refuse_above or not self._has_room():
             self._refuse(stream_id, http2.ErrorCodes.REFUSED_STREAM)
             return
         try:
@@ -81,6 +82,11 @@ class ServerSession(Session[Stream]):
         self.streams[stream_id] = stream
         self._events.append(Opened(stream))
 
+    def _has_room(self) -> bool:
+        """A client may replace a call it has just reset, but not pile up handlers that are still winding down."""
+        most, running = self.limits.max_concurrent_streams, len(self.streams)
+        return running < most and running + self.lingering < 2 * most
+
     def _refuse(self, stream_id: int, code: http2.ErrorCodes) -> None:
         self._spend("too many refused streams")
         if self._h2.is_open(stream_id):
@@ -101,6 +107,11 @@ class ServerSession(Session[Stream]):
         if http2.SettingCodes.HEADER_TABLE_SIZE in event.changed_settings:
             self._h2.announce_empty_table = True
         super()._on_settings(event)
+
+    def _on_reset(self, event: http2.StreamReset) -> None:
+        if event.stream_id in self.streams:
+            self.lingering += 1
+        super()._on_reset(event)
 
     def _on_ping(self, event: http2.PingReceived) -> None:
         self._spend("too many pings")
@@ -140,7 +151,7 @@ class ServerSession(Session[Stream]):
             if stream.torn:
                 self.reset(stream, http2.ErrorCodes.CANCEL)
                 return
-            stream.drop_outbox()
+            self._drop_output(stream)
             self._blocked.pop(stream.id, None)
         self._drop_input(stream)
         stream.broken = True

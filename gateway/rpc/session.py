@@ -19,6 +19,7 @@ import grpc
 
 from gateway.net import http2
 
+from .burden import Burden
 from .events import Broken, Event, PingAcked, Readable, Reset
 from .limits import ServerLimits
 from .status import RpcError, Status
@@ -39,10 +40,15 @@ class Session(ABC, Generic[S]):
 
     `failed` tells why the connection must end once `take` has given its last bytes; None while it is well.
     `flushed` collects streams from which `take` has sent something; the owner wakes their writers and clears it.
+    `held` is what this connection adds to the burden of its server, until `unburden`.
     """
 
-    def __init__(self, connection: http2.StreamingConnection, limits: ServerLimits, now: float) -> None:
+    def __init__(
+        self, connection: http2.StreamingConnection, limits: ServerLimits, now: float, burden: Burden | None = None
+    ) -> None:
         self.limits = limits
+        self.held = 0
+        self._burden = burden or Burden()
         self.streams: dict[int, S] = {}
         self.failed: str | None = None
         self.flushed: list[S] = []
@@ -51,7 +57,6 @@ class Session(ABC, Generic[S]):
         self._sendable: deque[S] = deque()
         self._blocked: dict[int, S] = {}
         self._unacked = 0
-        self._buffered = 0
         self._events: list[Event] = []
         self._connection = connection
         connection.initiate_connection()
@@ -98,9 +103,9 @@ class Session(ABC, Generic[S]):
 
     def release(self, stream: S) -> None:
         """The handler has taken the inbox: let the client send more on this stream."""
-        held = stream.reader.partial_bytes
-        self._buffered -= stream.buffered - held
-        stream.buffered = held
+        partial = stream.reader.partial_bytes
+        self._hold(partial - stream.buffered)
+        stream.buffered = partial
         if stream.ended or stream.closed or self.failed is not None:
             return
         if stream.unacked >= self.limits.stream_window_bytes // 2 and self._connection.is_open(stream.id):
@@ -124,10 +129,11 @@ class Session(ABC, Generic[S]):
             return
         stream.unacked += size
         stream.buffered += len(data)
-        self._buffered += len(data)
+        self._hold(len(data))
         try:
             messages = stream.reader.feed(data)
-            self._check_buffered()
+            if not self.may_hold():
+                raise RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, "too much unread data on this connection")
         except RpcError as error:
             self._break(stream, error.status)
             return
@@ -138,9 +144,21 @@ class Session(ABC, Generic[S]):
             # A message larger than the window must be able to arrive whole; it is bounded by its own limit.
             self.release(stream)
 
-    def _check_buffered(self) -> None:
-        if self._buffered > self.limits.connection_buffer_bytes:
-            raise RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, "too much unread data on this connection")
+    def _hold(self, more: int) -> None:
+        self.held += more
+        self._burden.bytes += more
+
+    def may_hold(self, more: int = 0) -> bool:
+        """Whether this connection may hold so many bytes more: within its own bound, and within its fair share where
+        all connections together are at theirs."""
+        limits, held = self.limits, self.held + more
+        if held > limits.connection_buffer_bytes:
+            return False
+        return self._burden.bytes + more <= limits.server_buffer_bytes or held <= limits.connection_share_bytes
+
+    def unburden(self) -> None:
+        """The connection is over: what it held is free."""
+        self._hold(-self.held)
 
     def _break(self, stream: S, status: Status) -> None:
         stream.broken = True
@@ -149,8 +167,12 @@ class Session(ABC, Generic[S]):
 
     def _drop_input(self, stream: S) -> None:
         stream.inbox = []
-        self._buffered -= stream.buffered
+        self._hold(-stream.buffered)
         stream.buffered = 0
+
+    def _drop_output(self, stream: S) -> None:
+        self._hold(-stream.out_bytes)
+        stream.drop_outbox()
 
     def _readable(self, stream: S) -> None:
         if stream.turn != self._turn:
@@ -212,6 +234,7 @@ class Session(ABC, Generic[S]):
             return
         stream.outbox.append(framed)
         stream.out_bytes += len(framed)
+        self._hold(len(framed))
         self._mark(stream)
 
     def reset(self, stream: S, code: http2.ErrorCodes) -> None:
@@ -256,6 +279,7 @@ class Session(ABC, Generic[S]):
         sent = self._connection.write_data(stream.id, data)
         outbox.clear()
         stream.out_bytes = len(data) - sent
+        self._hold(-sent)
         if stream.out_bytes:
             outbox.append(memoryview(data)[sent:])
             self._blocked[stream.id] = stream
@@ -266,7 +290,7 @@ class Session(ABC, Generic[S]):
 
     def _close(self, stream: S) -> None:
         stream.closed = True
-        stream.drop_outbox()
+        self._drop_output(stream)
         self._drop_input(stream)
         self._blocked.pop(stream.id, None)
         self.streams.pop(stream.id, None)

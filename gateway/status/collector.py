@@ -9,12 +9,14 @@ from collections.abc import Sequence
 
 import trio
 
-from gateway import limits
+from gateway import failpoints, limits
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import MaybeSent, NotSent, StoreFailed, Unreadable
 from gateway.core.outcome import DENIALS, Outcome
 from gateway.core.ports import Collects, Step
-from gateway.journey import Bank, House, ask, follow_at_ns
+from gateway.failpoints import Point
+from gateway.house import Bank, House
+from gateway.journey import ask, follow_at_ns
 from gateway.telemetry import names
 
 logger = logging.getLogger(__name__)
@@ -64,6 +66,8 @@ class Collector:
         for _ in range(limits.COLLECT_PAGES_MAX):
             answer = await ask(self._house, self._bank, self._words.collect(cursor), parent)
             collection = self._words.read_collection(cursor, answer)
+            if failpoints.armed and collection.outcomes:
+                failpoints.reached(Point.REPORT_READ)
             await self._take(collection.outcomes)
             for _ in collection.unreadable:
                 logger.error("unreadable report in the mailbox, kept as evidence", extra={"bank": self._bank.name})
@@ -71,7 +75,11 @@ class Collector:
             if collection.cursor == cursor:
                 return
             cursor = collection.cursor
+            if failpoints.armed:
+                failpoints.reached(Point.CURSOR_DUE)
             await self._house.store.set_cursor(self._bank.name, cursor, collection.unreadable)
+            if failpoints.armed:
+                failpoints.reached(Point.CURSOR_MOVED)
 
     async def _take(self, outcomes: Sequence[Outcome]) -> None:
         house, bank = self._house, self._bank

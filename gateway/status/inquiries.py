@@ -1,33 +1,46 @@
 """Asks one bank about payments in doubt, and about accepted ones that no report settled.
 
 Budgeted twice (law 5): per payment by resolution.py, per bank by a pace that no number of due inquiries can break.
-An outage must never become an inquiry storm: when the bank cannot be reached, the whole task waits, longer each time,
-and no payment's budget is spent.
+An outage must never become an inquiry storm, so when the bank cannot be reached, or answers nothing that can be read
+several times in a row, the whole task waits, longer each time, and nothing that happens meanwhile cuts the wait. An
+inquiry that never reached the bank spends no payment's budget.
+
+Payments are read one at a time, each just before it is asked about: what was decided a moment ago is not asked about.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import trio
 
+from gateway import failpoints
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import MaybeSent, NotSent, Unreadable
 from gateway.core.facts import Fact
-from gateway.core.outcome import Outcome
+from gateway.core.outcome import Outcome, Word, said_of
 from gateway.core.payment import Payment
-from gateway.core.ports import Step
+from gateway.core.ports import Step, Stepped
 from gateway.core.states import State
-from gateway.journey import Bank, House, ask
+from gateway.failpoints import Point
+from gateway.house import Bank, House
+from gateway.journey import ask
 from gateway.status.leaps import Leaps
+from gateway.status.missing import Missing
 from gateway.status.resolution import resolved
 from gateway.telemetry import names
 
 logger = logging.getLogger(__name__)
 
-IDLE_S_MAX = 60.0
-PAGE_MAX = 8
-"""Payments read at once; each is asked about by itself, in order. Few, because with a bank that answers slowly a page
-takes minutes: a doubt that arises meanwhile waits for its end, and what is on it may long have been resolved."""
+IDLE_S_MAX: Final = 60.0
+SILENT_MAX: Final = 5
+"""Inquiries in a row without a usable answer before we take the bank to be out: one payment that it cannot speak of
+must not slow the others down, and an outage must not eat the budgets of all."""
+RETAKES_MAX: Final = 3
+"""How often an answer is taken again where a person's proposal came between question and answer."""
+
+Meaning = Callable[[Payment], Step]
+"""What an answer makes of the payment that was asked about."""
 
 
 class Inquiries:
@@ -38,7 +51,9 @@ class Inquiries:
         self._bank = bank
         self._wake = trio.Event()
         self._failures = 0
+        self._silent = 0
         self._leaps = Leaps(house.clock)
+        self._missing = Missing()
         house.store.on_commit(self._told)
 
     async def run(self) -> None:
@@ -48,14 +63,12 @@ class Inquiries:
             return
         while True:
             self._wake = wake = trio.Event()
-            self._leaps.look()
-            now_ns = self._house.clock.now_ns()
-            for payment in await self._house.store.inquiries_due(self._bank.name, now_ns, PAGE_MAX):
-                await self._ask_in_pace(payment)
-                if self._failures:
-                    break
-            with trio.move_on_after(await self._patience_s()):
-                await wake.wait()
+            if await self._ask_all_due():
+                with trio.move_on_after(await self._patience_s()):
+                    await wake.wait()
+            else:
+                # New doubts must not cut the wait for a bank that is out: that would be the storm.
+                await trio.sleep(self._outage_s())
 
     def _told(self, facts: Sequence[Fact]) -> None:
         """A new doubt or acceptance may plan an inquiry earlier than the one waited for."""
@@ -63,14 +76,25 @@ class Inquiries:
         if any(fact.bank == name and fact.after in (State.IN_DOUBT, State.ACCEPTED) for fact in facts):
             self._wake.set()
 
+    async def _ask_all_due(self) -> bool:
+        """Whether the bank is there: False ends the round at the first sign that it is not."""
+        store, name = self._house.store, self._bank.name
+        self._leaps.look()
+        while due := await store.inquiries_due(name, self._house.clock.now_ns(), 1):
+            await self._ask_in_pace(due[0])
+            self._leaps.look()
+            if self._failures:
+                return False
+        return True
+
     async def _patience_s(self) -> float:
-        policy = self._bank.profile.inquiry
-        if self._failures:
-            self._wake = trio.Event()  # new doubts must not cut the wait for a bank that is away
-            return backoff_s(self._failures, policy.first_after_s, policy.again_after_s, self._house.dice.random())
         now_ns = self._house.clock.now_ns()
         next_ns = await self._house.store.next_inquiry_ns(self._bank.name)
         return min(max(0.0, (next_ns - now_ns) / 1e9), IDLE_S_MAX) if next_ns else IDLE_S_MAX
+
+    def _outage_s(self) -> float:
+        policy = self._bank.profile.inquiry
+        return backoff_s(self._failures, policy.first_after_s, policy.again_after_s, self._house.dice.random())
 
     async def _ask_in_pace(self, payment: Payment) -> None:
         """One inquiry, no earlier than the bank's pace allows after the one before."""
@@ -82,48 +106,77 @@ class Inquiries:
         house, bank = self._house, self._bank
         with house.trail.span(names.INQUIRE, parent=payment.traceparent, bank=bank.name) as span:
             try:
-                step = await self._step_from_bank(payment, span.traceparent)
+                meaning = await self._answer(payment, span.traceparent)
             except NotSent as error:
                 self._failures += 1
                 span.failed(error.reason.value)
                 return
-            self._failures = 0
-            stepped = (await house.store.take([step]))[0]
+            if failpoints.armed:
+                failpoints.reached(Point.INQUIRY_ANSWERED)
+            stepped = await self._take(payment, meaning)
             if stepped.payment is not None:
                 span.note(state=stepped.payment.state.value)
                 house.trail.count(names.INQUIRIES, bank=bank.name, state=stepped.payment.state.value)
 
-    async def _step_from_bank(self, payment: Payment, parent: str) -> Step:
-        """Raises NotSent when the bank could not be asked at all."""
-        bank, now_ns = self._bank, self._house.clock.now_ns
-        evidence, outcomes = b"", tuple[Outcome, ...]()
+    async def _take(self, payment: Payment, meaning: Meaning) -> Stepped:
+        """The inquiry was made, so it is counted: also where a proposal moved the payment on under it."""
+        for _ in range(RETAKES_MAX):
+            [stepped] = await self._house.store.take([meaning(payment)])
+            now = stepped.payment
+            if stepped.taken or now is None or not _same_doubt(payment, now):
+                break
+            payment = now
+        return stepped
+
+    async def _answer(self, payment: Payment, parent: str) -> Meaning:
+        """Asks. Raises NotSent when the bank could not be asked at all."""
+        bank, evidence, outcomes = self._bank, b"", tuple[Outcome, ...]()
+        missing_for_s = self._missing.for_s(payment, trio.current_time())
         try:
-            request = bank.adapter.inquire(payment)
-            answer = await ask(self._house, bank, request, parent)
+            answer = await ask(self._house, bank, bank.adapter.inquire(payment), parent)
             evidence = answer.body
-            outcomes = bank.adapter.read_inquiry(payment, answer)
+            read = bank.adapter.read_inquiry(payment, answer)
+            self._note_missing(payment, read)
+            outcomes, self._failures, self._silent = read, 0, 0
         except NotSent:
             raise
         except (MaybeSent, Unreadable) as error:
             # An inquiry may be repeated at will, but it was made: it counts against the budget.
+            self._note_silence()
             logger.warning(
                 "inquiry without a usable answer",
                 extra={"bank": bank.name, "reason": getattr(error, "reason", "UNREADABLE")},
             )
-            outcomes = ()
         except Exception:
             # A defect of ours, met by one payment or answer. It costs that payment an inquiry; the daemon must not
             # die of it, each time anew after each start.
+            self._note_silence()
             logger.exception("inquiry failed unexpectedly", extra={"bank": bank.name})
-            outcomes = ()
-        marked_at_ns = payment.attempts[-1].marked_at_ns if payment.attempts else now_ns()
-        return resolved(
-            payment,
+        now_ns, spread = self._house.clock.now_ns(), self._house.dice.random()
+        return lambda asked: resolved(
+            asked,
             outcomes,
             declaration=bank.adapter.declaration,
             policy=bank.profile.inquiry,
-            now_ns=now_ns(),
-            leapt_ns=self._leaps.after(marked_at_ns),
-            unseen_ns=self._leaps.unseen(marked_at_ns),
+            now_ns=now_ns,
+            missing_for_s=missing_for_s,
+            leapt_ns=self._leaps.after(asked.attempts[-1].marked_at_ns) if asked.attempts else 0,
             evidence=evidence,
+            spread=spread,
         )
+
+    def _note_silence(self) -> None:
+        self._silent += 1
+        self._failures += self._silent >= SILENT_MAX
+
+    def _note_missing(self, payment: Payment, outcomes: Sequence[Outcome]) -> None:
+        words = [outcome.word for outcome in said_of(payment.wire_reference, outcomes)]
+        if Word.NOT_FOUND in words:
+            self._missing.said(payment, trio.current_time())
+        elif words:
+            self._missing.forget(payment)
+
+
+def _same_doubt(asked: Payment, now: Payment) -> bool:
+    """Whether an answer about `asked` still speaks of the payment as it is now, whatever people proposed."""
+    return (asked.state, asked.doubt_since_ns, asked.attempts) == (now.state, now.doubt_since_ns, now.attempts)

@@ -3,8 +3,7 @@
 A bank's visibility window is a duration, but it must outlive restarts, so it is counted from a moment of the wall
 clock. Should that clock be set forward in between, the window would seem to be over when it has hardly begun, and a
 "not found" that proves nothing would free a payment the bank holds. Against trio's clock, which never leaps, the
-leap shows. What was set while no daemon ran cannot be seen from here, so time before our start proves nothing: for
-what was marked before it, the window is counted from the start.
+leap shows. What was set while no daemon ran cannot be seen from here.
 """
 
 import trio
@@ -22,7 +21,6 @@ class Leaps:
 
     def __init__(self, clock: WallClock) -> None:
         self._clock = clock
-        self._began_ns = clock.now_ns()
         self._lead_s = self._lead_now_s()
         self._seen: list[tuple[int, int]] = []
         """(Unix nanoseconds at which it was seen, nanoseconds leapt), oldest first."""
@@ -41,10 +39,6 @@ class Leaps:
         """Nanoseconds that the wall clock has skipped since `moment_ns`, as far as we have seen."""
         self.look()
         return sum(leapt_ns for at_ns, leapt_ns in self._seen if at_ns > moment_ns)
-
-    def unseen(self, moment_ns: int) -> int:
-        """Nanoseconds by the wall clock from `moment_ns` to our start, when nobody watched it; 0 where it came after."""
-        return max(0, self._began_ns - moment_ns)
 
     def _lead_now_s(self) -> float:
         return self._clock.now_ns() / 1e9 - trio.current_time()

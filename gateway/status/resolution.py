@@ -14,6 +14,8 @@ from gateway.core.payment import Payment
 from gateway.core.ports import Declaration, Step
 from gateway.core.states import State
 
+JITTER = 0.1
+"""Share of a wait between inquiries that chance may cut off."""
 WINDOW_MARGIN_S = 3600.0
 """A resend must reach the bank this long before its duplicate detection forgets the first one."""
 
@@ -26,24 +28,27 @@ def resolved(
     policy: InquiryPolicy,
     now_ns: int,
     evidence: bytes,
+    missing_for_s: float | None = None,
     leapt_ns: int = 0,
-    unseen_ns: int = 0,
+    spread: float = 0.0,
 ) -> Step:
-    """The step that follows from the bank's answer to one inquiry; no outcomes: the answer was of no use. `leapt_ns` is
-    what the wall clock has skipped since the last attempt was marked, `unseen_ns` what it showed from then to our start."""
-    next_ns = next_inquiry_ns(payment, policy, now_ns, leapt_ns)
+    """The step that follows from the bank's answer to one inquiry; no outcomes: the answer was of no use.
+
+    `missing_for_s` is how long before this asking the bank first said "not found" about this attempt (missing.py);
+    None = never. `leapt_ns` is what the wall clock has skipped since the last attempt was marked. `spread` is as in
+    `next_inquiry_ns`.
+    """
+    next_ns = next_inquiry_ns(payment, policy, now_ns, leapt_ns, spread)
     said = said_of(payment.wire_reference, outcomes)
     word = said[-1] if said else None
-    if (
-        word is not None
-        and word.word is Word.NOT_FOUND
-        and _is_proof(payment, declaration, now_ns, leapt_ns + unseen_ns)
-    ):
+    if word is not None and word.word is Word.NOT_FOUND and _is_proof(payment, declaration, now_ns, missing_for_s):
         # Proof about this very attempt: of no use should the payment have moved on meanwhile.
         # An answer without a body is evidence by its status alone, as the adapter has put it.
         freed = replace(word, evidence=evidence or word.evidence)
         return Step(payment_id=payment.id, outcome=freed, expected_version=payment.version)
     if word is None or word.word in DENIALS:
+        if word is not None and word.word is Word.NOT_FOUND and next_ns and declaration.not_found_is_proof:
+            next_ns = min(next_ns, now_ns + int(declaration.visibility_s * 1e9))  # the second word may count
         nothing = happenings.inquired(next_ns, evidence)
         return Step(payment_id=payment.id, happening=nothing, expected_version=payment.version)
     if word.word is Word.TAKEN and payment.state is State.ACCEPTED:
@@ -52,29 +57,33 @@ def resolved(
         same = happenings.still_accepted(word.bank_status, word.bank_reason, next_ns, news)
         return Step(payment_id=payment.id, happening=same, expected_version=payment.version)
     follow_ns = now_ns + int(policy.follow_after_s * 1e9)
-    return Step(
-        payment_id=payment.id, outcome=replace(word, evidence=evidence or word.evidence), inquire_at_ns=follow_ns
-    )
+    told = replace(word, evidence=evidence or word.evidence)
+    return Step(payment_id=payment.id, outcome=told, inquire_at_ns=follow_ns)
 
 
-def next_inquiry_ns(payment: Payment, policy: InquiryPolicy, now_ns: int, leapt_ns: int = 0) -> int:
-    """When to ask again after this inquiry; 0 = the payment's budget is spent."""
+def next_inquiry_ns(
+    payment: Payment, policy: InquiryPolicy, now_ns: int, leapt_ns: int = 0, spread: float = 0.0
+) -> int:
+    """When to ask again after this inquiry; 0 = the payment's budget is spent.
+
+    `spread` in 0..1 is a random number of the caller's: it cuts the wait by up to JITTER, so that doubts that arose
+    together are not asked about together, and the last inquiry still falls into the window.
+    """
+    shorter = 1.0 - JITTER * spread
     made = payment.inquiries + 1
     if payment.state is State.IN_DOUBT:
         too_old = now_ns - leapt_ns - payment.doubt_since_ns >= int(policy.window_s * 1e9)
-        return 0 if made >= policy.per_payment_max or too_old else now_ns + int(policy.again_after_s * 1e9)
-    return 0 if made >= policy.follow_max else now_ns + int(policy.follow_again_s * 1e9)
+        return 0 if made >= policy.per_payment_max or too_old else now_ns + int(policy.again_after_s * shorter * 1e9)
+    return 0 if made >= policy.follow_max else now_ns + int(policy.follow_again_s * shorter * 1e9)
 
 
-def _is_proof(payment: Payment, declaration: Declaration, now_ns: int, unproved_ns: int) -> bool:
+def _is_proof(payment: Payment, declaration: Declaration, now_ns: int, missing_for_s: float | None) -> bool:
     """Whether "not found" proves that the bank does not hold the payment, so that it may be sent again (law 8).
     Not of a bank that has claimed it before: its two words stand against each other, and people decide."""
     if payment.state is not State.IN_DOUBT or not declaration.not_found_is_proof or not payment.attempts:
         return False
-    if payment.contradiction:
+    if payment.contradiction or missing_for_s is None or missing_for_s < declaration.visibility_s:
         return False
-    since_last_s = (now_ns - unproved_ns - payment.attempts[-1].marked_at_ns) / 1e9
     since_first_s = (now_ns - payment.attempts[0].marked_at_ns) / 1e9
     window_s = declaration.duplicate_window_s
-    in_window = window_s == 0 or since_first_s < window_s - WINDOW_MARGIN_S
-    return since_last_s >= declaration.visibility_s and in_window
+    return window_s == 0 or since_first_s < window_s - WINDOW_MARGIN_S

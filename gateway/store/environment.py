@@ -119,6 +119,12 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def free_bytes(path: Path) -> int:
+    """What this process may still take of the disk that holds `path`."""
+    disk = os.statvfs(path)
+    return disk.f_bavail * disk.f_frsize
+
+
 def open_environment(path: Path, map_bytes: int) -> Environment:
     """Opens or creates the environment for writing. Raises DataDirectoryUnusable, also where what LMDB reports back
     is not what durability needs."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 from gateway import limits
 from gateway.core.facts import Fact
 from gateway.core.payment import Payment
-from gateway.core.ports import LaneCounts, PaymentFilter
+from gateway.core.ports import Evidence, LaneCounts, PaymentFilter
 from gateway.core.states import State
 from gateway.store import layout, records
 from gateway.store.environment import Maps, Transaction
@@ -24,14 +24,6 @@ from gateway.store.records import CorruptRecord
 
 _ID: Final = layout.ID_BYTES
 _UNDECIDED: Final = (State.RECEIVED, State.HELD, State.QUEUED, State.SENDING, State.IN_DOUBT)
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A bank's own bytes. `original_bytes` is larger than the body where the answer was cut."""
-
-    body: bytes
-    original_bytes: int
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ from gateway.core.payment import (
     Payment,
     Rail,
 )
+from gateway.core.proposal import Decision, Proposal
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 
@@ -43,6 +44,7 @@ _STATES: Final = {state.value: state for state in State}
 _KINDS: Final = {kind.value: kind for kind in Kind}
 _BEARERS: Final = {bearer.value: bearer for bearer in ChargeBearer}
 _RAILS: Final = {rail.value: rail for rail in Rail}
+_DECISIONS: Final[dict[str, Decision | None]] = {"": None, **{decision.value: decision for decision in Decision}}
 _ENDED: Final = {ended.value: ended for ended in Ended}
 
 _T = TypeVar("_T")
@@ -126,6 +128,8 @@ def _payment_bytes(payment: Payment) -> bytes:
     m.bank_status = payment.bank_status
     m.bank_reason = payment.bank_reason
     m.contradiction = payment.contradiction
+    if payment.proposal is not None:
+        _fill_proposal(m.proposal, payment.proposal)
     return m.SerializeToString()
 
 
@@ -177,6 +181,13 @@ def _fill_attempt(m: pb.Attempt, attempt: Attempt) -> None:
         m.reason = attempt.reason
 
 
+def _fill_proposal(m: pb.Proposal, proposal: Proposal) -> None:
+    m.decision = proposal.decision
+    m.actor = proposal.actor
+    m.at_ns = proposal.at_ns
+    m.digest = proposal.digest
+
+
 def _payment(body: bytes) -> Payment:
     m = pb.Payment.FromString(body)
     return Payment(
@@ -199,6 +210,7 @@ def _payment(body: bytes) -> Payment:
         bank_status=m.bank_status,
         bank_reason=m.bank_reason,
         contradiction=m.contradiction,
+        proposal=_proposal(m.proposal) if m.HasField("proposal") else None,
     )
 
 
@@ -246,6 +258,10 @@ def _attempt(m: pb.Attempt) -> Attempt:
     )
 
 
+def _proposal(m: pb.Proposal) -> Proposal:
+    return Proposal(decision=Decision(m.decision), actor=m.actor, at_ns=m.at_ns, digest=m.digest)
+
+
 # ---------------------------------------------------------------- facts
 
 
@@ -272,6 +288,10 @@ def fact_body(fact: Fact) -> bytes:
     m.actor = fact.actor
     m.traceparent = fact.traceparent
     m.evidence_sha256 = fact.evidence_sha256
+    if fact.decision is not None:
+        m.decision = fact.decision
+        m.proposer = fact.proposer
+        m.proposal_sha256 = fact.proposal_sha256
     return m.SerializeToString()
 
 
@@ -310,6 +330,9 @@ def _fact(body: bytes) -> Fact:
         actor=m.actor,
         traceparent=m.traceparent,
         evidence_sha256=m.evidence_sha256,
+        decision=_DECISIONS[m.decision],
+        proposer=m.proposer,
+        proposal_sha256=m.proposal_sha256,
     )
 
 

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
+from gateway import failpoints
 from gateway.core import happenings
 from gateway.core.ports import Step, WallClock
 from gateway.core.reasons import Reason
 from gateway.core.states import State
+from gateway.failpoints import Point
 from gateway.store.store import LmdbStore
 
 RECOVER_PAGE: Final = 500
@@ -41,4 +43,6 @@ async def recover(store: LmdbStore, clock: WallClock, inquire_after_s: float) ->
         steps = [Step(payment.id, happening=doubt, expected_version=payment.version) for payment in page]
         doubted += sum(stepped.taken for stepped in await store.take(steps))
         after = page[-1].id
+        if failpoints.armed:
+            failpoints.reached(Point.RECOVERY_PAGE)
     return Recovered(doubted, len(store.corrupt), await store.last_sequence())

@@ -24,6 +24,7 @@ from gateway.core.ports import (
     Admission,
     Admitted,
     CommitListener,
+    Evidence,
     LaneCounts,
     PaymentFilter,
     Step,
@@ -32,8 +33,8 @@ from gateway.core.ports import (
 )
 from gateway.core.states import State, step
 from gateway.store import layout
-from gateway.store.environment import OpenEnvironment, lock_directory, open_environment, open_maps
-from gateway.store.reads import Evidence, View
+from gateway.store.environment import OpenEnvironment, free_bytes, lock_directory, open_environment, open_maps
+from gateway.store.reads import View
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
 from gateway.store.writer import CommitTimed, Job, Usage, Writer
@@ -63,6 +64,7 @@ class LmdbStore:
         map_bytes_initial: int = MAP_BYTES_INITIAL,
         map_bytes_max: int = MAP_BYTES_MAX,
         open_with: OpenEnvironment = open_environment,
+        disk_free: Callable[[Path], int] = free_bytes,
     ) -> None:
         if not 0 < map_bytes_initial <= map_bytes_max:
             raise ValueError("map_bytes_initial must be positive and at most map_bytes_max")
@@ -71,6 +73,7 @@ class LmdbStore:
         self._map_bytes_initial = map_bytes_initial
         self._map_bytes_max = map_bytes_max
         self._open_with = open_with
+        self._disk_free = partial(disk_free, self._path)
         self._map_lock = threading.Lock()
         self._corrupt: dict[tuple[str, bytes], CorruptRecord] = {}
 
@@ -81,7 +84,7 @@ class LmdbStore:
             try:
                 env.reader_check()
                 self._maps = open_maps(self._path, env)
-                self._writer = Writer(self._maps, self._map_bytes_max, self._map_lock, self._note)
+                self._writer = Writer(self._maps, self._map_bytes_max, self._map_lock, self._note, self._disk_free)
             except BaseException:
                 env.close()
                 raise
@@ -282,7 +285,7 @@ class LmdbStore:
             view.check_head()
 
     async def evidence(self, sha256: bytes) -> Evidence | None:
-        """The bank's bytes a fact's `evidence_sha256` names. Raises CorruptRecord."""
+        """Raises CorruptRecord."""
         await trio.lowlevel.checkpoint()
         with self._view() as view:
             return view.evidence(sha256)

@@ -10,13 +10,14 @@ from collections import Counter
 from dataclasses import replace
 
 from gateway.core import happenings
+from gateway.core.decisions import Objection
 from gateway.core.facts import Fact, chained
 from gateway.core.happenings import Happening
 from gateway.core.life import after, fact
-from gateway.core.outcome import concluded
 from gateway.core.payment import Payment
 from gateway.core.ports import Admission, Admitted, Step, Stepped
 from gateway.core.states import IllegalStep, Kind, State
+from gateway.core.taking import happening_of
 from gateway.store import layout, records
 from gateway.store.environment import Maps, Transaction
 from gateway.store.records import CorruptRecord
@@ -70,12 +71,9 @@ class Batch:
             return Stepped(None, taken=False)
         if payment is None:
             return Stepped(None, taken=False)
-        if step.expected_version and step.expected_version != payment.version:
-            return Stepped(payment, taken=False)
-        happening = step.happening
-        if happening is None:
-            assert step.outcome is not None, "a step without a happening or an outcome"
-            happening = concluded(payment, step.outcome, now_ns, inquire_at_ns=step.inquire_at_ns)
+        happening = happening_of(payment, step, now_ns)
+        if isinstance(happening, Objection):
+            return Stepped(payment, taken=False, objection=happening)
         if happening is None or not self._has_reference(payment, happening):
             return Stepped(payment, taken=False)
         try:

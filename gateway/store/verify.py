@@ -17,6 +17,7 @@ from typing import Final
 
 import lmdb
 
+from gateway.core.decisions import recorded_by_two
 from gateway.core.facts import GENESIS, Fact, chained
 from gateway.core.payment import Payment
 from gateway.core.states import IllegalStep, Kind, State, step
@@ -213,6 +214,7 @@ class _Verifier:
     def _replay(self, view: View, payment: Payment) -> None:
         """The payment is what its facts, taken through the state table, make of it."""
         state, version = State.RECEIVED, 0
+        proposed: Fact | None = None
         try:
             for fact in self._facts_of(view, payment.id):
                 first = fact.kind is Kind.RECEIVED and version == 0
@@ -221,6 +223,9 @@ class _Verifier:
                     self.report.found(
                         layout.SEQ2FACT, layout.number(fact.sequence), "does not follow its payment's facts"
                     )
+                if not recorded_by_two(fact, proposed):
+                    self.report.found(layout.SEQ2FACT, layout.number(fact.sequence), "was not decided by two people")
+                proposed = fact if fact.kind is Kind.PROPOSED else proposed
                 state, version = fact.after, fact.version
         except (IllegalStep, CorruptRecord) as error:
             self.report.found(layout.PAYMENT2RECORD, payment.id, f"its facts cannot be replayed: {error}")

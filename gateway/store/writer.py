@@ -9,7 +9,8 @@ What can go wrong, and what we then know:
 
 * The transaction cannot be filled (our own defect, a corrupt record): it is aborted, nothing of it is written. The
   jobs are run again one by one, so that only the one at fault fails.
-* The map or the disk is full: aborted, nothing written. The map grows, with no transaction open, and the batch runs
+* The map or the disk is full: aborted, nothing written, unless it was the commit's own page that found no room (see
+  the last point). The map grows, with no transaction open, and the batch runs
   again. If it cannot grow, admissions are told Overloaded and outcomes are tried without them: what a bank has said
   must be written down while anything can be.
 * The commit fails in any other way, or LMDB itself does: nobody can know whether the batch is durable. LMDB would
@@ -32,10 +33,11 @@ from typing import Any, Final
 import lmdb
 import trio
 
-from gateway import limits
+from gateway import failpoints, limits
 from gateway.core.errors import Overloaded, StoreFailed
 from gateway.core.facts import Fact
 from gateway.core.ports import CommitListener
+from gateway.failpoints import Point
 from gateway.store.environment import Maps
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
@@ -47,9 +49,12 @@ RETRY_AFTER_FULL_S: Final = 10.0  # somebody has to make room
 HOUSEKEEPING_S: Final = 60.0  # how often readers of dead processes are cleared from LMDB's table
 ADMISSIONS_QUEUE_SHARE: Final = 0.75  # of the queue: a flood of instructions must not keep a bank's word out
 SHED_SHARE: Final = 0.9  # of the largest map: above it only outcomes are written, the rest is their reserve
+DISK_RESERVE_BYTES: Final = 128 << 20  # for outcomes: two commits of the most and longest evidence
 GROWTH_FACTOR: Final = 2
 GROWTH_BYTES_MIN: Final = 1 << 20
 GROWTHS_MAX: Final = 48  # doublings of a batch's map before we give up: more than fit into 64 bits of address
+
+assert DISK_RESERVE_BYTES >= 2 * limits.COMMIT_PAYMENTS_MAX * limits.EVIDENCE_BYTES_MAX
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +98,12 @@ class Writer:
     writer's thread."""
 
     def __init__(
-        self, maps: Maps, map_bytes_max: int, map_lock: threading.Lock, noted: Callable[[CorruptRecord], None]
+        self,
+        maps: Maps,
+        map_bytes_max: int,
+        map_lock: threading.Lock,
+        noted: Callable[[CorruptRecord], None],
+        disk_free: Callable[[], int],
     ) -> None:
         self.failed = trio.Event()
         self.listeners: list[CommitListener] = []
@@ -103,6 +113,8 @@ class Writer:
         self._map_lock = map_lock
         """Held by whoever reads, and by the writer while the map moves: moving it ends all open reads."""
         self._noted = noted
+        self._disk_free = disk_free
+        """Bytes we may still take of the disk."""
         self._queue: deque[Job] = deque()
         self._wake = threading.Condition()
         self._closing = False
@@ -144,6 +156,9 @@ class Writer:
             raise Overloaded("store queue", RETRY_AFTER_QUEUE_S)
         if sheddable and self._used_bytes > SHED_SHARE * self._map_bytes_max:
             raise Overloaded("store", RETRY_AFTER_FULL_S)
+        if sheddable and self._disk_free() < DISK_RESERVE_BYTES:
+            # LMDB calls a write that the full disk cut short EIO, which latches: admissions must stop before that.
+            raise Overloaded("disk", RETRY_AFTER_FULL_S)
 
     def _store_failed(self) -> StoreFailed:
         error = StoreFailed("the store is closed" if self._latched is None else f"the store failed: {self._latched}")
@@ -229,6 +244,8 @@ class Writer:
             self._t_hand_over(jobs, ())
         else:
             self._t_hand_over(jobs, facts)
+            if failpoints.armed:
+                failpoints.reached(Point.COMMIT_TOLD)
 
     def _t_commit_growing(self, jobs: list[Job]) -> Sequence[Fact]:
         """Commits, in a larger map if it must be. Raises what `_t_commit` raises but "full"."""
@@ -258,12 +275,16 @@ class Writer:
 
     def _t_commit(self, jobs: list[Job]) -> Sequence[Fact]:
         """One transaction. After an exception nothing of it is in the store, but for _Unknown."""
+        if failpoints.armed:
+            failpoints.reached(Point.COMMIT_BEGUN)
         txn = self._maps.env.begin(write=True)
         try:
             batch = Batch(self._maps, txn)
             for job in jobs:
                 job.result = job.fill(batch)
             batch.finish()
+            if failpoints.armed:
+                failpoints.reached(Point.COMMIT_FILLED)
         except BaseException:
             txn.abort()
             raise
@@ -271,15 +292,34 @@ class Writer:
         try:
             txn.commit()
         except Exception as error:
-            if isinstance(error, lmdb.Error) and _is_full(error):
+            if isinstance(error, lmdb.Error) and _is_full(error) and self._t_usable():
                 raise
             raise _Unknown(f"commit: {error}") from error
+        try:
+            return self._t_committed(jobs, batch, time.monotonic() - began_s)
+        except Exception as error:
+            # The batch is durable and must not be run again: a mark would be refused as taken, an admission would be
+            # told to be a replay.
+            raise _Unknown(f"after the commit: {error}") from error
+
+    def _t_usable(self) -> bool:
+        """Whether LMDB still writes. After a failed write of its meta page, which is the commit proper, it does not:
+        it has tried to put the old page back, and which of the two the device holds nobody knows."""
+        try:
+            self._maps.env.begin(write=True).abort()
+        except lmdb.Error:
+            return False
+        return True
+
+    def _t_committed(self, jobs: list[Job], batch: Batch, seconds: float) -> Sequence[Fact]:
+        if failpoints.armed:
+            failpoints.reached(Point.COMMIT_DURABLE)
         for job in jobs:
             job.error = None  # of an earlier, aborted run
         self._commits += 1
         writes = sum(job.weight for job in jobs)
         self._writes += writes
-        self._last_commit = (writes, time.monotonic() - began_s)
+        self._last_commit = (writes, seconds)
         self._t_measure()
         for corrupt in batch.corrupt:
             self._noted(corrupt)

@@ -42,7 +42,7 @@ TALKATIVE: Final = ("opentelemetry",)
 """Libraries whose messages may carry texts: they see only what telemetry lets through."""
 
 LOG_FIELDS: Final = frozenset(
-    {"attempts", "count", "duration_s", "host", "map_bytes", "mapping", "port", "signal", "version"}
+    {"attempts", "cause", "count", "duration_s", "host", "map_bytes", "mapping", "port", "signal", "version"}
 )
 """Extra fields beside the attributes of telemetry.names. Only numbers, flags and slugs pass."""
 
@@ -148,7 +148,8 @@ def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
         if attribute is not None:
             yield key, names.let_through(attribute, value)
         elif key in LOG_FIELDS:
-            yield key, value if isinstance(value, int | float) or names.is_slug(value) else names.WITHHELD
+            known = isinstance(value, int | float) or names.is_slug(value) or (key == "host" and names.is_host(value))
+            yield key, value if known else names.WITHHELD
 
 
 def _chain(error: BaseException) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ IBAN_LIKE: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za
 little a breach."""
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_HOST = re.compile(r"[a-z0-9.:-]{1,253}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _METHOD = re.compile(r"(?:causeway|grpc)\.[a-z0-9.]{1,60}\.[A-Za-z]{1,60}/[A-Za-z]{1,60}")
 
@@ -48,6 +49,11 @@ def _flag(value: Value) -> bool:
 
 def is_slug(value: object) -> bool:
     return isinstance(value, str) and bool(_SLUG.fullmatch(value)) and not IBAN_LIKE.search(value)
+
+
+def is_host(value: object) -> bool:
+    """A host name or an address."""
+    return isinstance(value, str) and bool(_HOST.fullmatch(value)) and not IBAN_LIKE.search(value)
 
 
 def _shape(pattern: re.Pattern[str]) -> Rule:
@@ -129,6 +135,7 @@ ADMIT: Final = "causeway.admit"
 CALL: Final = "causeway.call"
 COLLECT: Final = "causeway.collect"
 COMMIT: Final = "causeway.commit"
+DECIDE: Final = "causeway.decide"
 EXCHANGE: Final = "causeway.exchange"
 INQUIRE: Final = "causeway.inquire"
 RECOVER: Final = "causeway.recover"
@@ -158,6 +165,7 @@ SPANS: Final = {
         SpanName(EXCHANGE, "client", "one HTTP exchange with a bank"),
         SpanName(INQUIRE, "internal", "a bank asked what became of a payment"),
         SpanName(COLLECT, "internal", "a visit to a bank's mailbox"),
+        SpanName(DECIDE, "internal", "a person's act about a payment in doubt: proposed or confirmed"),
         SpanName(REPORT, "internal", "a bank's later word taken: settlement, rejection, return"),
         SpanName(WATCH, "producer", "facts handed to a watcher; linked to the payments' traces"),
         SpanName(RECOVER, "internal", "what the start found unfinished"),

@@ -32,15 +32,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags. Ports 0 mean: the system chooses, and the ready line tells."""
     add = parser.add_argument
     add("--name", default="simbank", help="appears in the bank's own references (20 characters at most)")
-    add("--host", default="127.0.0.1", help="where HTTP over mutual TLS listens")
-    add("--port", type=int, default=0)
-    add("--control-port", type=int, default=0, help="plaintext control listener, on loopback only")
+    add("--host", default="127.0.0.1", help="where HTTP over mutual TLS listens (default: 127.0.0.1)")
+    add("--port", type=int, default=0, help="its port (default: any free one; the ready line tells)")
+    add(
+        "--control-port",
+        type=int,
+        default=0,
+        help="plaintext control listener, on loopback only (default: any free one)",
+    )
     add("--ledger", type=Path, required=True, metavar="DIR", help="folder of the durable ledger")
     add("--cert", type=Path, required=True, help="the bank's certificate chain (PEM)")
     add("--key", type=Path, required=True, help="and its private key (PEM)")
     add("--client-ca", type=Path, required=True, help="who may have issued clients' certificates (PEM)")
-    add("--mode", choices=("now", "later"), default="now", help="pain.002 in the answer, or in the mailbox")
-    add("--report-delay-s", type=float, default=0.1, help="mode later: until pain.002 is in the mailbox")
+    add("--mode", choices=("now", "later"), default="now", help="pain.002 in the answer (default), or in the mailbox")
+    add("--report-delay-s", type=float, default=0.1, help="mode later: until pain.002 is in the mailbox (default: 0.1)")
     add("--settle-delay-s", type=float, default=0.0, help="from acceptance to settlement; 0 is at once")
     add("--visibility-delay-s", type=float, default=0.0, help="inquiries say 404 until then")
     add("--reply-delay-ms", type=float, default=0.0, help="each booking's answer waits so long")

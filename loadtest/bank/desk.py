@@ -120,12 +120,12 @@ class Desk:
         return struck
 
     async def _forestall(self, struck: Struck, exchange: Exchange) -> bool:
-        """Commits the sins that act before the booking; false when the request ends with them."""
+        """Commits the sins that act before the booking; false when the request ends with them, or is disowned."""
         for sin in struck.before:
             await misbehave.commit(sin, exchange)
             if sin.ends:
                 return False
-        return True
+        return exchange.take_on()
 
     async def _conclude(self, struck: Struck, exchange: Exchange, reply: Reply) -> None:
         """Commits the sins that act after the booking, and answers unless one of them has."""

@@ -41,6 +41,10 @@ class Exchange(ABC):
 
     request: Request
 
+    def take_on(self) -> bool:
+        """Asked just before the booking: whether the bank still has this request. False once a GOAWAY disowned it."""
+        return True
+
     @abstractmethod
     async def reply(self, reply: Reply) -> None:
         """The honest way: head, body, end."""
@@ -67,7 +71,10 @@ class Exchange(ABC):
 
     @abstractmethod
     async def goaway(self, last: LastStream, error_code: int) -> None:
-        """GOAWAY that disowns this stream (below), includes it (at), or announces a drain (max)."""
+        """GOAWAY that disowns this stream (below), includes it (at), or announces a drain (max).
+
+        It never disowns another stream that was taken on: its last stream is higher where it would, and may then
+        include this one (`take_on` tells)."""
 
     @abstractmethod
     async def garbage(self, data: bytes, below_tls: bool) -> None:

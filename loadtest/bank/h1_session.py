@@ -122,6 +122,7 @@ class H1Exchange(Exchange):
     async def goaway(self, last: LastStream, error_code: int) -> None:
         if last == "below":
             await self.close("fin")
+            raise Gone
 
     async def garbage(self, data: bytes, below_tls: bool) -> None:
         if below_tls:

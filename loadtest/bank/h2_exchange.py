@@ -14,6 +14,9 @@ class H2Exchange(Exchange):
         self._session = session
         self._stream_id = stream_id
 
+    def take_on(self) -> bool:
+        return self._session.take_on(self._stream_id)
+
     async def reply(self, reply: Reply) -> None:
         self._session.send_head(self._stream_id, _headers(reply), end=not reply.body)
         if reply.body:
@@ -44,7 +47,8 @@ class H2Exchange(Exchange):
 
     async def goaway(self, last: LastStream, error_code: int) -> None:
         stream = {"below": max(self._stream_id - 2, 0), "at": self._stream_id, "max": STREAM_MAX}[last]
-        self._session.send_goaway(stream, error_code)
+        others = self._session.taken_beside(self._stream_id)
+        self._session.send_goaway(max(stream, *others, 0), error_code)
 
     async def garbage(self, data: bytes, below_tls: bool) -> None:
         await self._session.flushed()

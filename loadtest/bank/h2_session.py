@@ -74,6 +74,7 @@ class H2Session:
         self._inbound: dict[int, _Inbound] = {}
         self._inbound_bytes = 0
         self._answering: set[int] = set()
+        self._taken: set[int] = set()  # of those answered, the ones whose money moves
         self._wake = trio.Event()
         self._idle = trio.Event()  # renewed with every byte queued; set when all of it is sent
         self._windows = SendingWindows(self.h2)
@@ -193,13 +194,26 @@ class H2Session:
         self.kick()
 
     def send_goaway(self, last_stream: int, error_code: int) -> None:
-        """Streams above `last_stream` are ignored from now on; the connection ends when the others have."""
-        self._last_stream = last_stream
-        self.queue_raw(goaway_frame(last_stream, error_code))
+        """Streams above `last_stream` are ignored from now on; the connection ends when the others have. It never lets
+        in what an earlier GOAWAY disowned (RFC 9113 section 6.8)."""
+        self._last_stream = last_stream if self._last_stream is None else min(last_stream, self._last_stream)
+        self.queue_raw(goaway_frame(self._last_stream, error_code))
+
+    def take_on(self, stream_id: int) -> bool:
+        """Whether the bank may act on this request; from then on no GOAWAY for another stream disowns it."""
+        if self._last_stream is not None and stream_id > self._last_stream:
+            return False
+        self._taken.add(stream_id)
+        return True
+
+    def taken_beside(self, stream_id: int) -> list[int]:
+        """The other streams that were taken on. A GOAWAY below one of them would be a lie (RFC 9113 section 6.8)."""
+        return [taken for taken in self._taken if taken != stream_id]
 
     async def answered(self, stream_id: int) -> None:
         """The bank has nothing more to say on this stream."""
         self._answering.discard(stream_id)
+        self._taken.discard(stream_id)
         last = self._last_stream
         if last is not None and last <= self.h2.highest_inbound_stream_id and not self._unfinished(last):
             await self.close("fin")

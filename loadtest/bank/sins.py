@@ -127,8 +127,11 @@ class Sin:
 
     @property
     def ends(self) -> bool:
-        """Whether the request gets no answer but this sin's; after a GOAWAY that includes it, it does."""
-        return KINDS[self.kind].ends and not (self.kind == "goaway" and self.last_stream != "below")
+        """Whether the request gets no answer but this sin's. After a GOAWAY its last stream decides (Exchange.take_on),
+        unless a booked stream is disowned: that lie leaves it without an answer."""
+        if self.kind == "goaway":
+            return self.last_stream == "below" and self.when == "after"
+        return KINDS[self.kind].ends
 
     def fits(self, end_to_end_id: str, reference: str) -> bool:
         """Whether the patterns allow this transfer."""

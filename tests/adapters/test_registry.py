@@ -1,5 +1,8 @@
 """A wrong setting is refused at start, by name, with what is allowed."""
 
+from dataclasses import fields
+from importlib.resources import files
+
 import pytest
 
 from adapters.iso20022.config import VERSIONS, Iso20022Config, from_settings
@@ -99,6 +102,9 @@ def test_every_setting_of_a_profile_is_taken() -> None:
         ("unprocessed_statuses", 429),
         ("unprocessed_statuses", [200]),
         ("unprocessed_statuses", ["429"]),
+        ("unprocessed_statuses", [429, 408]),
+        ("unprocessed_statuses", [502]),
+        ("unprocessed_statuses", [504]),
         ("bulk_lines", 1),
     ],
 )
@@ -124,3 +130,9 @@ def test_proof_needs_a_question() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_version_can_be_built(version: str) -> None:
     assert build("iso20022", {**LEAST, "pain001_version": version})
+
+
+def test_the_readme_lists_every_setting() -> None:
+    """The configuration's documentation sends its reader there."""
+    readme = files("adapters.iso20022").joinpath("README.md").read_text(encoding="utf-8")
+    assert not [one.name for one in fields(Iso20022Config) if f"| `{one.name}` |" not in readme]

@@ -18,10 +18,12 @@ from grpc_status import rpc_status
 from causeway.v1 import (
     bank_service_pb2,
     bank_service_pb2_grpc,
+    doubt_service_pb2_grpc,
     payment_pb2,
     payment_service_pb2,
     payment_service_pb2_grpc,
 )
+from tests.cli.fake_doubts import FakeDoubts
 
 State = payment_pb2.State
 
@@ -41,6 +43,7 @@ class FakeGateway(payment_service_pb2_grpc.PaymentServiceServicer, bank_service_
         self.break_stream_after: list[int] = []
         """For each of the next streams: after so many answers it breaks, one instruction admitted unanswered."""
         self.page_tokens: list[str] = []
+        self.doubts = FakeDoubts()
         self.stopping = Event()
 
     # ---- what tests do with it
@@ -49,6 +52,7 @@ class FakeGateway(payment_service_pb2_grpc.PaymentServiceServicer, bank_service_
         server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
         payment_service_pb2_grpc.add_PaymentServiceServicer_to_server(self, server)  # type: ignore[no-untyped-call]
         bank_service_pb2_grpc.add_BankServiceServicer_to_server(self, server)  # type: ignore[no-untyped-call]
+        doubt_service_pb2_grpc.add_DoubtServiceServicer_to_server(self.doubts, server)  # type: ignore[no-untyped-call]
         credentials = grpc.ssl_server_credentials([(server_key, server_cert)], ca, require_client_auth=True)
         bound = server.add_secure_port(f"127.0.0.1:{port}", credentials)
         server.start()

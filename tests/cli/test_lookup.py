@@ -134,3 +134,13 @@ def test_the_printed_table_is_the_table() -> None:
     printed = {(State(state), kind): target for state, on in rows.items() for kind, target in on.items()}  # type: ignore[attr-defined]
     assert printed == {(state, kind.value): target.value for (state, kind), target in STEPS.items()}
     assert all(state.value in markdown() for state in State)
+
+
+def test_a_cut_list_says_so(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    """A list that stops at its limit is not mistaken for the whole; a whole one says nothing."""
+    _some(served, 3)
+    capsys.readouterr()
+    assert main(["list", "--profile", served.profile, "--limit", "2"]) == Exit.DONE
+    assert "there are more than 2" in capsys.readouterr().err
+    assert main(["list", "--profile", served.profile, "--limit", "3"]) == Exit.DONE
+    assert not capsys.readouterr().err

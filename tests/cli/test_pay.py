@@ -182,3 +182,45 @@ def test_a_file_without_keys_is_refused_whole(
     assert pay(served, str(file)) == Exit.USAGE
     assert "keeps a payment from being paid twice" in capsys.readouterr().err
     assert not served.gateway.payments
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("key,amount,amount\nK1,1 EUR,2 EUR\n", "more than once: amount"),
+        ("", "it is empty"),
+        ("key,ammount\nK1,1 EUR\n", "unknown columns: ammount"),
+    ],
+)
+def test_a_header_that_could_mislead_refuses_the_file(
+    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    """Of two columns of one name nobody knows which is paid. Nothing is sent, and no tally pretends otherwise."""
+    file = tmp_path / "payments.csv"
+    file.write_text(text)
+    assert pay(served, str(file)) == Exit.USAGE
+    told = capsys.readouterr()
+    assert said in told.err
+    assert not told.out
+    assert not served.gateway.by_key
+
+
+def test_a_file_without_instructions_is_told(
+    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An export that came out empty is not mistaken for one that was paid."""
+    file = tmp_path / "payments.jsonl"
+    file.write_text("\n")
+    assert pay(served, str(file)) == Exit.DONE
+    told = capsys.readouterr()
+    assert "holds no instructions" in told.err
+    assert not told.out
+
+
+def test_a_ragged_line_is_told_with_its_key(served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cell too many or too few shifts the others: the line is not paid, and its key says which it is."""
+    file = tmp_path / "payments.csv"
+    file.write_text(f"key,amount,debtor,creditor_name,creditor\nK1,1,00 EUR,{DEBTOR},Example SARL,{CREDITOR}\n")
+    assert pay(served, str(file)) == Exit.REFUSED
+    assert "line 2 (K1)" in capsys.readouterr().err
+    assert not served.gateway.by_key

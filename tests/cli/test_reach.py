@@ -100,3 +100,20 @@ def test_help_and_states_import_no_network_library() -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_a_name_that_nobody_knows_is_no_matter_of_trust(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    """An address that cannot be resolved is told as such: nobody goes looking for a wrong certificate."""
+    assert main(["list", "--profile", served.profile, "--address", "127.0.0.1:none"]) == Exit.UNREACHABLE
+    told = capsys.readouterr().err
+    assert "HOST:PORT" in told
+    assert "trust" not in told
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])
+def test_a_time_to_wait_is_finite_and_above_zero(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be waited for is wrong usage, not a daemon that does not answer."""
+    with pytest.raises(SystemExit) as ended:
+        main(["list", "--timeout", text])
+    assert ended.value.code == Exit.USAGE
+    assert "--timeout" in capsys.readouterr().err

@@ -63,10 +63,18 @@ def test_what_may_be_at_a_bank_cannot_be_cancelled_refused_or_expire() -> None:
         assert (state, kind) not in STEPS
 
 
-def test_doubt_is_left_by_the_banks_word_only() -> None:
-    """The kinds that lead out of IN_DOUBT are a bank's words; none of them is a timer or an operator (law 5)."""
+def test_doubt_is_left_by_a_definite_word_or_given_up() -> None:
+    """What leads out of IN_DOUBT is a definite word, or two people giving it up; nothing is a timer, and one person's
+    proposal leaves it where it is (law 5)."""
+    assert STEPS[State.IN_DOUBT, Kind.PROPOSED] is State.IN_DOUBT
     out = {kind for (state, kind), after in STEPS.items() if state is State.IN_DOUBT and after is not State.IN_DOUBT}
-    assert out == {Kind.NOT_HELD, Kind.ACCEPTED, Kind.SETTLED, Kind.REJECTED}
+    assert out == {Kind.NOT_HELD, Kind.ACCEPTED, Kind.SETTLED, Kind.REJECTED, Kind.ABANDONED}
+
+
+def test_only_a_doubt_is_proposed_about_or_given_up() -> None:
+    """A client's CANCELLED and two people's ABANDONED never meet: neither can be taken for the other."""
+    assert {state for state, kind in STEPS if kind in (Kind.PROPOSED, Kind.ABANDONED)} == {State.IN_DOUBT}
+    assert STEPS[State.IN_DOUBT, Kind.ABANDONED] is State.CANCELLED
 
 
 def test_nothing_is_sent_but_out_of_the_outbox() -> None:

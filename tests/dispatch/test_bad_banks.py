@@ -17,7 +17,8 @@ from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.dispatch.breaker import Breaker, BreakerState
 from gateway.dispatch.lane import Lane
-from gateway.journey import Bank, House, deliver
+from gateway.house import Bank, House
+from gateway.journey import deliver
 from tests.fakes.bank import DECLARATION, FakeAdapter, FakeLink, fails, says
 from tests.fakes.house import bank, house, link, profile, queue
 

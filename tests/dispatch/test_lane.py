@@ -14,7 +14,7 @@ from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.lane import Lane
-from gateway.journey import House
+from gateway.house import House
 from tests.fakes.bank import fails, hang, says, settle
 from tests.fakes.house import bank, house, link, queue, trail
 

@@ -24,7 +24,7 @@ from gateway.core.ports import Admission, Admitted, Collects, Step, Stepped, Sto
 from gateway.core.reasons import Reason
 from gateway.core.states import ENDS, Kind, State, step
 from gateway.dispatch.lane import Lane
-from gateway.journey import Bank, House
+from gateway.house import Bank, House
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
 from gateway.store.recover import recover

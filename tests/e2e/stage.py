@@ -45,13 +45,28 @@ class House:
         return judge(payments, read_ledgers(self.control_ports))
 
 
+@dataclass(frozen=True)
+class Banks:
+    """The running banks, and the folder in which a daemon is configured for them but not started."""
+
+    folder: Folder
+    children: Children
+    control_ports: dict[str, int]
+
+
 @contextmanager
-def running_house(root: Path) -> Iterator[House]:
+def running_banks(root: Path) -> Iterator[Banks]:
     with occupied(root, keep=False) as folder, Children(folder.lock) as children:
         ports = start_banks(folder, children)
         settings.write_daemon(folder, {bank: port for bank, (port, _) in ports.items()})
-        control_ports = {bank: control for bank, (_, control) in ports.items()}
-        yield House(folder, children, control_ports, start_daemon(folder, children))
+        yield Banks(folder, children, {bank: control for bank, (_, control) in ports.items()})
+
+
+@contextmanager
+def running_house(root: Path) -> Iterator[House]:
+    with running_banks(root) as banks:
+        daemon = start_daemon(banks.folder, banks.children)
+        yield House(banks.folder, banks.children, banks.control_ports, daemon)
 
 
 def instructions(count: int, name: str = "e2e") -> list[payment_pb2.Instruction]:

@@ -91,6 +91,8 @@ class FakeLink:
         self.requests: list[WireRequest] = []
         self.asked_at_s: list[float] = []
         self.inquiry_turn: Turn | None = None
+        self.unreadable: set[str] = set()
+        """References that the bank answers inquiries about with a 500."""
 
     async def exchange(self, request: WireRequest, *, timeout_s: float) -> WireAnswer:
         self.requests.append(request)
@@ -135,7 +137,10 @@ async def hang(link: FakeLink, request: WireRequest) -> WireAnswer:
 
 async def answer_status(link: FakeLink, request: WireRequest) -> WireAnswer:
     await trio.lowlevel.checkpoint()
-    known = link.known.get(request.path.rpartition("/")[2])
+    reference = request.path.rpartition("/")[2]
+    known = link.known.get(reference)
+    if reference in link.unreadable:
+        return WireAnswer(500)
     return WireAnswer(200, (), known.encode()) if known else WireAnswer(404)
 
 

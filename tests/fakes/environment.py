@@ -8,15 +8,18 @@ from gateway.store.environment import Environment, open_environment
 
 
 class FailingEnvironment:
-    """`before_commit` is called before each commit of a write transaction and may raise. `shown_flags` replaces what
-    the environment reports of itself."""
+    """`before_commit` is called before each commit of a write transaction and may raise; `before_begin` likewise before
+    each beginning. `shown_flags` replaces what the environment reports of itself."""
 
     def __init__(self, real: Environment) -> None:
+        self.before_begin: Callable[[], None] = lambda: None
         self.before_commit: Callable[[], None] = lambda: None
         self.shown_flags: dict[str, bool] = {}
         self._real = real
 
     def begin(self, db: Any = None, parent: Any = None, write: bool = False) -> Any:
+        if write:
+            self.before_begin()
         txn = self._real.begin(write=write)
         return _FailingTransaction(txn, self) if write else txn
 

@@ -9,7 +9,7 @@ from gateway.core import happenings
 from gateway.core.payment import Payment
 from gateway.core.ports import Admission, Declaration, Store
 from gateway.core.states import State
-from gateway.journey import Bank, House
+from gateway.house import Bank, House
 from tests.fakes.bank import DECLARATION, FakeAdapter, FakeLink
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_store import MemoryStore

@@ -4,24 +4,28 @@ Every write is "durable" when it returns, and is its own commit. Nothing is lost
 """
 
 import hashlib
-from collections.abc import Sequence
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice, takewhile
+from typing import Final
 
 import trio
 
 from gateway import limits
 from gateway.core import happenings
+from gateway.core.decisions import Objection
 from gateway.core.facts import Fact
 from gateway.core.happenings import Happening
 from gateway.core.life import after as after_happening
 from gateway.core.life import fact
-from gateway.core.outcome import concluded
 from gateway.core.payment import Payment
 from gateway.core.ports import (
     Admission,
     Admitted,
     CommitListener,
+    Evidence,
     LaneCounts,
     PaymentFilter,
     Step,
@@ -29,7 +33,14 @@ from gateway.core.ports import (
     WallClock,
 )
 from gateway.core.states import IllegalStep, Kind, State, step
+from gateway.core.taking import happening_of
 from gateway.store.matching import matches
+from tests.fakes.ordered import Ordered
+
+NOW: Final = False
+LATER: Final = True
+Moments = Ordered[tuple[int, bytes]]
+"""(Unix nanoseconds, payment id)."""
 
 
 class MemoryStore:
@@ -42,7 +53,14 @@ class MemoryStore:
         self._keys: dict[tuple[str, str], bytes] = {}
         self._wires: dict[tuple[str, str], bytes] = {}
         self._facts: list[Fact] = []
+        self._facts_of: defaultdict[bytes, list[Fact]] = defaultdict(list)
+        self._ids: Ordered[bytes] = Ordered()
+        self._by_state: defaultdict[State, Ordered[bytes]] = defaultdict(Ordered)
+        self._counts: Counter[tuple[str, State]] = Counter()
+        self._queued: defaultdict[tuple[str, bool], Moments] = defaultdict(Ordered)
+        self._planned: defaultdict[tuple[str, bool], Moments] = defaultdict(Ordered)
         self.evidence_kept: dict[bytes, bytes] = {}
+        self._evidence_bytes: dict[bytes, int] = {}
         self._cursors: dict[str, str] = {}
         self._listeners: list[CommitListener] = []
 
@@ -70,7 +88,7 @@ class MemoryStore:
         self._log(payment, payment.state, happenings.received())
         for happening in admission.then:
             payment = self._step(payment, happening)
-        self._payments[payment.id] = payment
+        self._put(payment)
         return Admitted(payment)
 
     async def take(self, steps: Sequence[Step]) -> list[Stepped]:
@@ -84,20 +102,41 @@ class MemoryStore:
         payment = self._payments.get(one.payment_id or self._wires.get(one.wire, b""))
         if payment is None:
             return Stepped(None, taken=False)
-        happening = one.happening
-        if one.expected_version not in (0, payment.version):
-            return Stepped(payment, taken=False)
-        if happening is None:
-            assert one.outcome is not None
-            happening = concluded(payment, one.outcome, self._clock.now_ns(), inquire_at_ns=one.inquire_at_ns)
+        happening = happening_of(payment, one, self._clock.now_ns())
+        if isinstance(happening, Objection):
+            return Stepped(payment, taken=False, objection=happening)
         if happening is None or not self._has_reference(payment, happening):
             return Stepped(payment, taken=False)
         try:
             moved = self._step(payment, happening)
         except IllegalStep:
             return Stepped(payment, taken=False)
-        self._payments[moved.id] = moved
+        self._put(moved)
         return Stepped(moved, taken=True)
+
+    def _put(self, payment: Payment) -> None:
+        """The record and every index change together."""
+        was = self._payments.get(payment.id)
+        if was is None:
+            self._ids.add(payment.id)
+        else:
+            self._by_state[was.state].remove(was.id)
+            self._counts[was.instruction.bank, was.state] -= 1
+            for index, moment_ns in self._moments(was):
+                index.remove((moment_ns, was.id))
+        self._payments[payment.id] = payment
+        self._by_state[payment.state].add(payment.id)
+        self._counts[payment.instruction.bank, payment.state] += 1
+        for index, moment_ns in self._moments(payment):
+            index.add((moment_ns, payment.id))
+
+    def _moments(self, payment: Payment) -> Iterator[tuple[Moments, int]]:
+        bank = payment.instruction.bank
+        if payment.state is State.QUEUED:
+            when = LATER if payment.send_after_ns else NOW
+            yield self._queued[bank, when], payment.send_after_ns or payment.received_at_ns
+        if payment.inquire_at_ns:
+            yield self._planned[bank, payment.state is State.IN_DOUBT], payment.inquire_at_ns
 
     def _has_reference(self, payment: Payment, happening: Happening) -> bool:
         attempt = happening.attempt
@@ -108,15 +147,20 @@ class MemoryStore:
     def _step(self, payment: Payment, happening: Happening) -> Payment:
         moved = after_happening(payment, happening, self._clock.now_ns())
         if happening.evidence:
+            original_bytes = len(happening.evidence)
             happening = replace(happening, evidence=happening.evidence[: limits.EVIDENCE_BYTES_MAX])
-            self.evidence_kept[hashlib.sha256(happening.evidence).digest()] = happening.evidence
+            sha256 = hashlib.sha256(happening.evidence).digest()
+            self.evidence_kept.setdefault(sha256, happening.evidence)
+            self._evidence_bytes.setdefault(sha256, original_bytes)
         if happening.kind is Kind.MARKED and happening.attempt is not None:
             self._wires[happening.attempt.bank, happening.attempt.wire_reference] = payment.id
         self._log(moved, payment.state, happening)
         return moved
 
     def _log(self, payment: Payment, before: State, happening: Happening) -> None:
-        self._facts.append(fact(payment, before, happening, len(self._facts) + 1))
+        entry = fact(payment, before, happening, len(self._facts) + 1)
+        self._facts.append(entry)
+        self._facts_of[payment.id].append(entry)
 
     def _tell(self, since: int) -> None:
         new = self._facts[since:]
@@ -154,13 +198,17 @@ class MemoryStore:
 
     # ------------------------------------------------------------ lists
 
-    def _in_order(self, after: bytes = b"") -> list[Payment]:
-        return [self._payments[payment_id] for payment_id in sorted(self._payments) if payment_id > after]
+    def _in_order(self, after: bytes = b"") -> Iterator[Payment]:
+        return (self._payments[payment_id] for payment_id in self._ids.above(after))
 
     async def page(self, which: PaymentFilter, *, after: bytes = b"", limit: int) -> tuple[list[Payment], bytes]:
         await trio.lowlevel.checkpoint()
         found: list[Payment] = []
-        for looked, payment in enumerate(self._in_order(after)):
+        candidates = self._in_order(after)
+        if which.states:
+            ids = heapq.merge(*(self._by_state[state].above(after) for state in which.states))
+            candidates = (self._payments[payment_id] for payment_id in ids)
+        for looked, payment in enumerate(candidates):
             if looked == limits.PAGE_SCAN_MAX or len(found) == limit:
                 return found, after
             after = payment.id
@@ -170,43 +218,38 @@ class MemoryStore:
 
     async def due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
         await trio.lowlevel.checkpoint()
-        ripe = [payment for payment in self._queued(bank) if payment.send_after_ns <= now_ns]
-        return sorted(ripe, key=lambda payment: (payment.send_after_ns or payment.received_at_ns, payment.id))[:limit]
+        ripe = takewhile(lambda entry: entry[0] <= now_ns, self._queued[bank, LATER])
+        turns = heapq.merge(self._queued[bank, NOW], ripe)
+        return [self._payments[payment_id] for _, payment_id in islice(turns, limit)]
 
     async def next_due_ns(self, bank: str, after_ns: int) -> int:
         await trio.lowlevel.checkpoint()
-        waits = [payment.send_after_ns for payment in self._queued(bank) if payment.send_after_ns > after_ns]
-        return min(waits, default=0)
-
-    def _queued(self, bank: str) -> list[Payment]:
-        return [p for p in self._in_order() if p.state is State.QUEUED and p.instruction.bank == bank]
+        return next((moment_ns for moment_ns, _ in self._queued[bank, LATER].above((after_ns, b"\xff" * 17))), 0)
 
     async def inquiries_due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
         await trio.lowlevel.checkpoint()
-        ripe = [payment for payment in self._planned(bank) if payment.inquire_at_ns <= now_ns]
-        return sorted(ripe, key=lambda payment: payment.state is not State.IN_DOUBT)[:limit]
+        planned = (self._planned[bank, in_doubt] for in_doubt in (True, False))
+        ripe = chain.from_iterable(takewhile(lambda entry: entry[0] <= now_ns, entries) for entries in planned)
+        return [self._payments[payment_id] for _, payment_id in islice(ripe, limit)]
 
     async def next_inquiry_ns(self, bank: str) -> int:
         await trio.lowlevel.checkpoint()
-        return next((payment.inquire_at_ns for payment in self._planned(bank)), 0)
-
-    def _planned(self, bank: str) -> list[Payment]:
-        planned = [p for p in self._payments.values() if p.inquire_at_ns and p.instruction.bank == bank]
-        return sorted(planned, key=lambda payment: (payment.inquire_at_ns, payment.id))
+        moments = heapq.merge(self._planned[bank, True], self._planned[bank, False])
+        return next((moment_ns for moment_ns, _ in moments), 0)
 
     async def in_state(self, state: State, *, after: bytes = b"", limit: int) -> list[Payment]:
         await trio.lowlevel.checkpoint()
-        return list(islice((payment for payment in self._in_order(after) if payment.state is state), limit))
+        ids = self._by_state[state].above(after)
+        return [self._payments[payment_id] for payment_id in islice(ids, limit)]
 
     async def counts(self, bank: str) -> LaneCounts:
         await trio.lowlevel.checkpoint()
-        states = [payment.state for payment in self._payments.values() if payment.instruction.bank == bank]
         return LaneCounts(
-            queued=states.count(State.QUEUED),
-            sending=states.count(State.SENDING),
-            in_doubt=states.count(State.IN_DOUBT),
-            accepted=states.count(State.ACCEPTED),
-            held=states.count(State.HELD),
+            queued=self._counts[bank, State.QUEUED],
+            sending=self._counts[bank, State.SENDING],
+            in_doubt=self._counts[bank, State.IN_DOUBT],
+            accepted=self._counts[bank, State.ACCEPTED],
+            held=self._counts[bank, State.HELD],
         )
 
     # ------------------------------------------------------------ the log and cursors
@@ -217,7 +260,12 @@ class MemoryStore:
 
     async def facts_of(self, payment_id: bytes, limit: int) -> list[Fact]:
         await trio.lowlevel.checkpoint()
-        return [entry for entry in self._facts if entry.payment_id == payment_id][:limit]
+        return self._facts_of[payment_id][:limit] if payment_id in self._facts_of else []
+
+    async def evidence(self, sha256: bytes) -> Evidence | None:
+        await trio.lowlevel.checkpoint()
+        body = self.evidence_kept.get(sha256)
+        return None if body is None else Evidence(body, self._evidence_bytes.get(sha256, len(body)))
 
     async def last_sequence(self) -> int:
         await trio.lowlevel.checkpoint()

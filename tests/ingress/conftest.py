@@ -10,15 +10,17 @@ import grpc
 import pytest
 import trio
 
-from causeway.v1 import bank_service_pb2_grpc, payment_service_pb2_grpc
+from causeway.v1 import bank_service_pb2_grpc, doubt_service_pb2_grpc, payment_service_pb2_grpc
 from gateway.config import PrincipalConfig
 from gateway.core.payment import Rail
+from gateway.core.roles import Role
 from gateway.events.feed import Feed
 from gateway.events.watch import watch
+from gateway.house import House
 from gateway.ingress.banks import BankService
+from gateway.ingress.doubts import DoubtService
 from gateway.ingress.payments import PaymentService
 from gateway.ingress.principals import Principals
-from gateway.journey import House
 from gateway.rpc.server import Listener, Server
 from tests.fakes.clock import FakeClock
 from tests.fakes.house import bank, house
@@ -33,6 +35,9 @@ Answer = TypeVar("Answer")
 CONFIGURED = {
     "erp": PrincipalConfig(tenant="treasury", certificates=("uri:spiffe://example.org/erp",)),
     "payroll": PrincipalConfig(tenant="staff", certificates=("dns:payroll.example.org",)),
+    "ada": PrincipalConfig(tenant="treasury", certificates=("cn:ada",), roles=(Role.DOUBTS,)),
+    "bob": PrincipalConfig(tenant="treasury", certificates=("cn:bob",), roles=(Role.DOUBTS,)),
+    "eve": PrincipalConfig(tenant="staff", certificates=("cn:eve",), roles=(Role.DOUBTS,)),
 }
 
 
@@ -62,6 +67,7 @@ class Stubs:
 
     payments: payment_service_pb2_grpc.PaymentServiceStub
     banks: bank_service_pb2_grpc.BankServiceStub
+    doubts: doubt_service_pb2_grpc.DoubtServiceStub
 
 
 @dataclass
@@ -77,7 +83,9 @@ class Edge:
         """For use inside `in_thread`."""
         with grpc.insecure_channel(f"127.0.0.1:{self.ports[caller]}") as channel:
             yield Stubs(
-                payment_service_pb2_grpc.PaymentServiceStub(channel), bank_service_pb2_grpc.BankServiceStub(channel)
+                payment_service_pb2_grpc.PaymentServiceStub(channel),
+                bank_service_pb2_grpc.BankServiceStub(channel),
+                doubt_service_pb2_grpc.DoubtServiceStub(channel),
             )
 
     async def call(self, method: str, request: Any, *, caller: str = "erp", **options: Any) -> Any:
@@ -121,7 +129,9 @@ async def edge(of_house: House, nursery: trio.Nursery) -> AsyncIterator[Edge]:
     payment_service_pb2_grpc.add_PaymentServiceServicer_to_server(payments, server)
     banks = BankService(of_house, principals, {"northbank": "CLOSED", "southbank": "HALF_OPEN"}.__getitem__)
     bank_service_pb2_grpc.add_BankServiceServicer_to_server(banks, server)
+    doubt_service_pb2_grpc.add_DoubtServiceServicer_to_server(DoubtService(of_house, principals), server)
     callers = {
+        **{name: certificate(common_name=name) for name in ("ada", "bob", "eve")},
         "erp": certificate(uris=["spiffe://example.org/erp"]),
         "payroll": certificate(hosts=["payroll.example.org"]),
         "stranger": certificate(common_name="nobody"),

@@ -3,7 +3,7 @@
 import grpc
 import pytest
 
-from causeway.v1 import bank_service_pb2
+from causeway.v1 import bank_service_pb2, doubt_service_pb2
 from causeway.v1 import payment_service_pb2 as service
 from tests.ingress.conftest import Edge
 from tests.ingress.messages import info, submit
@@ -33,6 +33,10 @@ CALLS = [
     ("payments.CancelPayment", service.CancelPaymentRequest()),
     ("banks.ListBanks", bank_service_pb2.ListBanksRequest()),
     ("banks.GetBank", bank_service_pb2.GetBankRequest()),
+    ("doubts.ListDoubts", doubt_service_pb2.ListDoubtsRequest()),
+    ("doubts.GetDoubt", doubt_service_pb2.GetDoubtRequest()),
+    ("doubts.ProposeResolution", doubt_service_pb2.ProposeResolutionRequest()),
+    ("doubts.ConfirmResolution", doubt_service_pb2.ConfirmResolutionRequest()),
 ]
 
 

@@ -4,6 +4,7 @@ import grpc
 import pytest
 
 from causeway.v1.error_reason_pb2 import ErrorReason
+from gateway.core.decisions import Objection
 from gateway.core.errors import (
     Ambiguous,
     BankUnknown,
@@ -14,13 +15,16 @@ from gateway.core.errors import (
     StoreFailed,
     Violation,
 )
+from gateway.core.roles import Role
 from gateway.core.states import State
 from gateway.ingress.errors import (
+    ActRefused,
     BankNotFound,
     InvalidRequest,
     Known,
     NoCertificate,
     PrincipalUnknown,
+    RoleRequired,
     TooLateToCancel,
     answered,
     as_proto,
@@ -45,6 +49,8 @@ ERRORS: list[tuple[Known, grpc.StatusCode, str]] = [
     (NoCertificate(), CODES.UNAUTHENTICATED, "NO_CERTIFICATE"),
     (PrincipalUnknown(), CODES.PERMISSION_DENIED, "PRINCIPAL_UNKNOWN"),
     (BankNotFound("no"), CODES.NOT_FOUND, "BANK_NOT_FOUND"),
+    (RoleRequired(Role.DOUBTS), CODES.PERMISSION_DENIED, "ROLE_REQUIRED"),
+    *((ActRefused(why, State.IN_DOUBT), CODES.FAILED_PRECONDITION, why.value) for why in Objection),
 ]
 
 

@@ -9,7 +9,7 @@ from gateway.core import happenings
 from gateway.core.payment import parse_id
 from gateway.core.ports import Step
 from gateway.core.reasons import Reason
-from gateway.journey import House
+from gateway.house import House
 from tests.fakes.payments import attempt
 from tests.ingress.conftest import Edge
 from tests.ingress.messages import info, submit, violations

@@ -3,12 +3,13 @@
 import pytest
 
 from gateway.config import PrincipalConfig
+from gateway.core.roles import Role
 from gateway.ingress.errors import NoCertificate, PrincipalUnknown
 from gateway.ingress.principals import Principals
 from tests.ingress.certificates import certificate
 
 CONFIGURED = {
-    "by-uri": PrincipalConfig(tenant="a", certificates=("uri:spiffe://example.org/One",), roles=("approver",)),
+    "by-uri": PrincipalConfig(tenant="a", certificates=("uri:spiffe://example.org/One",), roles=(Role.DOUBTS,)),
     "by-host": PrincipalConfig(tenant="b", certificates=("dns:Two.example.org",)),
     "by-name": PrincipalConfig(tenant="c", certificates=("cn:Three",)),
 }
@@ -21,7 +22,7 @@ def test_each_kind_of_name_is_recognised_and_the_stronger_decides() -> None:
     assert principals.of(certificate(uris=[URI], hosts=[HOST], common_name=NAME)).name == "by-uri"
     assert principals.of(certificate(hosts=[HOST], common_name=NAME)).name == "by-host"
     assert principals.of(certificate(common_name=NAME)).name == "by-name"
-    assert principals.of(certificate(uris=[URI])).roles == {"approver"}
+    assert principals.of(certificate(uris=[URI])).roles == {"doubts"}
 
 
 def test_host_names_know_no_case_and_the_others_do() -> None:

@@ -8,7 +8,7 @@ from google.type.date_pb2 import Date
 from causeway.v1 import payment_pb2
 from causeway.v1.payment_service_pb2 import SubmitPaymentRequest
 from gateway.core.errors import Overloaded, StoreFailed
-from gateway.journey import House
+from gateway.house import House
 from tests.fakes.clock import FakeClock
 from tests.ingress.conftest import Edge
 from tests.ingress.messages import info, retry_after_s, submit, violations

@@ -10,8 +10,8 @@ from causeway.v1 import payment_pb2
 from causeway.v1.payment_service_pb2 import SubmitPaymentsRequest, SubmitPaymentsResponse
 from gateway.core.errors import Overloaded, StoreFailed
 from gateway.core.ports import PaymentFilter
+from gateway.house import House
 from gateway.ingress.payments import ACCEPT_MAX
-from gateway.journey import House
 from tests.ingress.conftest import CALL_S, Edge, in_thread
 from tests.ingress.messages import info, instruction, retry_after_s, submits, violations
 from tests.ingress.weary_store import weary

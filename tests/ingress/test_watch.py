@@ -7,6 +7,7 @@ import trio
 from causeway.v1 import payment_pb2
 from causeway.v1 import payment_service_pb2 as service
 from gateway.ingress.requests import position
+from tests.fakes.payments import IBAN_FR
 from tests.ingress.conftest import CALL_S, Edge, in_thread
 from tests.ingress.messages import info, retry_after_s, submit, violations
 
@@ -63,7 +64,8 @@ async def test_now_is_the_end_of_the_log(edge: Edge) -> None:
 async def test_filters_leave_out_what_was_not_asked_for(edge: Edge) -> None:
     """Payment ids, states and bank each narrow the view."""
     one = (await edge.call("payments.SubmitPayment", submit("a"))).payment.id
-    two = (await edge.call("payments.SubmitPayment", submit("b", bank="southbank"))).payment.id
+    of_south = payment_pb2.Party(account=payment_pb2.Account(iban=IBAN_FR))
+    two = (await edge.call("payments.SubmitPayment", submit("b", debtor=of_south))).payment.id
     asked = service.WatchPaymentsRequest
     by_id = await watched(edge, asked(payment_ids=[two]), 2)
     assert {answer.fact.payment_id for answer in by_id if answer.HasField("fact")} == {two}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.core.ports import Admission, Admitted
-from gateway.journey import House
+from gateway.house import House
 from tests.fakes.memory_store import MemoryStore
 
 

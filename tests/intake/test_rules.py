@@ -34,6 +34,8 @@ def at(**changes: str) -> dict[str, Any]:
     return {"creditor": creditor(address=replace(PARIS, **changes))}
 
 
+OF_SOUTH = {"debtor": debtor(account=account(iban=IBAN_FR))}
+
 GOOD: list[dict[str, Any]] = [
     {},
     {"amount": Money("EUR", Decimal("0.01"))},
@@ -113,6 +115,7 @@ BAD: list[tuple[str, str, dict[str, Any]]] = [
     ("EXECUTION_DATE_PAST", "requested_execution_date", {"requested_execution_date": TODAY - timedelta(days=1)}),
     ("EXECUTION_DATE_TOO_FAR", "requested_execution_date", {"requested_execution_date": TODAY + timedelta(days=366)}),
     ("CHARGE_BEARER_NOT_OFFERED", "charge_bearer", {AMOUNT: Money("USD", Decimal(1))}),
+    ("DEBTOR_ACCOUNT_NOT_AT_BANK", "debtor.account", {**OF_SOUTH, "bank": "northbank"}),
     ("RAIL_NOT_OFFERED", "rail", {"rail": Rail.URGENT}),
     ("LABELS_TOO_MANY", "labels", {"labels": tuple((f"k{number}", "v") for number in range(17))}),
     ("LABEL_LENGTH", "labels", {"labels": (("", "v"),)}),

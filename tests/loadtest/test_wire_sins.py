@@ -116,6 +116,57 @@ async def test_goaway_below_the_stream(open_bank: Opener) -> None:
     assert here.bank.ledger.bookings_by_reference() == {"R1": 1}
 
 
+async def test_goaway_never_disowns_what_is_booked(open_bank: Opener) -> None:
+    """GOAWAY below a stream while a later one is being booked: the later one stays inside, so the bank does not lie
+    about money that moved; and so does the stream itself, which is then booked and answered as promised."""
+    here = await open_bank()
+    here.bank.sins += [
+        Sin("delay", reference="R1", seconds=0.1, when="before"),
+        Sin("goaway", reference="R1", last_stream="below"),
+        Sin("delay", reference="R2", seconds=0.3, when="after"),
+    ]
+    first = await here.client.send("POST", "/v1/payments", single("R1"))
+    second = await here.client.send("POST", "/v1/payments", single("R2"))
+    await here.client.read_to_end()
+    assert here.client.goaways == [(second, ErrorCodes.NO_ERROR)]
+    assert here.client.streams[first].status == 200
+    assert here.client.streams[second].status == 200
+    assert here.bank.ledger.bookings_by_reference() == {"R1": 1, "R2": 1}
+
+
+async def test_goaway_disowns_what_is_not_booked_yet(open_bank: Opener) -> None:
+    """GOAWAY below a stream: a later one that the bank has, but has not booked yet, is never booked."""
+    here = await open_bank()
+    here.bank.sins += [
+        Sin("delay", reference="R2", seconds=0.2, when="before"),
+        Sin("goaway", reference="R1", last_stream="below"),
+    ]
+    await here.client.send("POST", "/v1/payments", single("R1"))
+    second = await here.client.send("POST", "/v1/payments", single("R2"))
+    await here.client.read_to_end()
+    assert here.client.streams[second].log == []
+    here.bank.sins.append(Sin("delay", reference="R3", seconds=0.3, when="before"))
+    async with connect(here.ports.port, here.papers) as other:
+        assert (await other.pay(single("R3"))).status == 200, "by now the bank is through with R2"
+    assert here.bank.ledger.bookings_by_reference() == {"R3": 1}
+
+
+async def test_goaway_never_takes_back_what_it_disowned(open_bank: Opener) -> None:
+    """A later GOAWAY never names a higher last stream: what was disowned may have been sent elsewhere by now."""
+    here = await open_bank()
+    here.bank.sins += [
+        Sin("delay", reference="R1", seconds=0.4, when="before"),
+        Sin("goaway", reference="R2", last_stream="below"),
+        Sin("delay", reference="R3", seconds=0.2, when="before"),
+        Sin("goaway", reference="R3", last_stream="at"),
+    ]
+    first, _second, third = [await here.client.send("POST", "/v1/payments", single(f"R{n}")) for n in (1, 2, 3)]
+    await here.client.read_to_end()
+    assert {last for last, _ in here.client.goaways} == {first}
+    assert here.client.streams[third].log == []
+    assert here.bank.ledger.bookings_by_reference() == {"R1": 1}
+
+
 async def test_goaway_at_the_stream(open_bank: Opener) -> None:
     """GOAWAY at a stream: that stream is booked and answered, later ones are ignored, then the end."""
     here = await open_bank()

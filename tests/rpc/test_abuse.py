@@ -2,6 +2,7 @@
 
 import struct
 
+import grpc
 import pytest
 import trio
 import trio.testing
@@ -9,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.net import http2
+from gateway.rpc.context import Context
 from gateway.rpc.framing import frame
 from gateway.rpc.limits import ServerLimits
 from gateway.rpc.server import Server
 from gateway.rpc.server_session import ServerSession
 from tests.rpc.abused import BURST, HANG, assert_calmed, assert_works, server
 from tests.rpc.echo import Echo
-from tests.rpc.raw_peer import HEADERS, frame_bytes, headers, new_connection, raw_peer
+from tests.rpc.raw_peer import HEADERS, RawPeer, frame_bytes, headers, new_connection, raw_peer
 
 
 async def test_rapid_reset(autojump_clock: trio.testing.MockClock) -> None:
@@ -24,13 +26,45 @@ async def test_rapid_reset(autojump_clock: trio.testing.MockClock) -> None:
     chosen = Server(limits=ServerLimits(abuse_burst=BURST, abuse_refill_per_s=0.0))
     echo.add_to(chosen)
     async with raw_peer(chosen) as peer:
-        for _ in range(2 * BURST):
+        for number in range(2 * BURST):
             stream_id = peer.h2.get_next_available_stream_id()
-            peer.h2.send_headers(stream_id, HANG)
+            peer.h2.send_headers(stream_id, headers(path=b"/test.Echo/Deaf"))
             peer.h2.reset_stream(stream_id, http2.ErrorCodes.CANCEL)
+            if number == BURST // 2:
+                await assert_works(peer)
         await peer.flush()
         await assert_calmed(peer)
     assert not echo.started.is_set()
+
+
+async def test_handlers_that_wind_down_count(autojump_clock: trio.testing.MockClock) -> None:
+    """Calls that are reset but still tidy up count too: at most twice the streams allowed have a handler."""
+    tidied = trio.Event()
+
+    async def slow_to_leave(request: bytes, context: Context) -> bytes:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await tidied.wait()
+        raise AssertionError("unreachable")
+
+    chosen = Server(limits=ServerLimits(max_concurrent_streams=1))
+    Echo().add_to(chosen)
+    handlers = {"Slow": grpc.unary_unary_rpc_method_handler(slow_to_leave)}
+    chosen.add_registered_method_handlers("test.Slow", handlers)
+    async with raw_peer(chosen) as peer:
+        for _ in range(2):
+            reset = await peer.request(headers(path=b"/test.Slow/Slow"), frame(b""))
+            await trio.testing.wait_all_tasks_blocked()
+            peer.h2.reset_stream(reset, http2.ErrorCodes.CANCEL)
+        surplus = await peer.request(HANG, frame(b""))
+        event = await peer.wait_for(http2.StreamReset, surplus)
+        assert isinstance(event, http2.StreamReset)
+        assert event.error_code == http2.ErrorCodes.REFUSED_STREAM
+        tidied.set()
+        await trio.testing.wait_all_tasks_blocked()
+        await assert_works(peer)
 
 
 @pytest.mark.parametrize(
@@ -117,19 +151,62 @@ async def test_acknowledgements_nobody_reads(autojump_clock: trio.testing.MockCl
     assert session.failed is not None
 
 
+SMALL = {
+    "max_receive_message_bytes": 100_000,
+    "stream_window_bytes": 65_535,
+    "connection_window_bytes": 1_000_000,
+}
+
+
+async def park(peer: RawPeer) -> int:
+    """A call with 59,000 bytes of a message of 90,000."""
+    stream_id = await peer.request(headers(path=b"/test.Echo/Concat"), end=False)
+    peer.h2.send_data(stream_id, b"\0" + (90_000).to_bytes(4, "big") + bytes(11_000))
+    for _ in range(3):
+        peer.h2.send_data(stream_id, bytes(16_000))
+    await peer.flush()
+    await trio.testing.wait_all_tasks_blocked()
+    return stream_id
+
+
 async def test_too_much_unread_data(autojump_clock: trio.testing.MockClock) -> None:
     """Almost complete messages on many streams are bounded together, not only one by one."""
-    limits = {"max_receive_message_bytes": 100_000, "stream_window_bytes": 65_535}
-    async with raw_peer(server(**limits, connection_window_bytes=1_000_000, connection_buffer_bytes=200_000)) as peer:
-        streams = [await peer.request(headers(path=b"/test.Echo/Concat"), end=False) for _ in range(4)]
-        for stream_id in streams:
-            peer.h2.send_data(stream_id, b"\0" + (90_000).to_bytes(4, "big") + bytes(11_000))
-            for _ in range(3):
-                peer.h2.send_data(stream_id, bytes(16_000))
-        await peer.flush()
+    async with raw_peer(server(**SMALL, connection_buffer_bytes=200_000)) as peer:
+        streams = [await park(peer) for _ in range(4)]
         await peer.wait_for(http2.ResponseReceived, streams[-1])
         assert peer.fields_of(streams[-1])[b"grpc-status"] == b"8"
         assert peer.fields_of(streams[0]) == {}
+
+
+async def test_too_much_unread_data_of_a_crowd(autojump_clock: trio.testing.MockClock) -> None:
+    """Connections that each keep their bound are bounded together: whoever has its share already gets no more, while
+    a client that holds little is served. What a connection held is free when it ends."""
+    chosen = server(
+        **SMALL, connection_buffer_bytes=200_000, server_buffer_bytes=250_000, connection_share_bytes=70_000
+    )
+    async with raw_peer(chosen) as bystander:
+        async with raw_peer(chosen) as one, raw_peer(chosen) as another, raw_peer(chosen) as last:
+            for peer in (one, one, one, another):
+                await park(peer)
+            await assert_works(bystander)
+            await park(last)
+            refused = await park(last)
+            await last.wait_for(http2.ResponseReceived, refused)
+            assert last.fields_of(refused)[b"grpc-status"] == b"8"
+            await assert_works(bystander)
+        await trio.testing.wait_all_tasks_blocked()
+        assert chosen.burden.bytes == 0
+
+
+async def test_answers_nobody_reads(autojump_clock: trio.testing.MockClock) -> None:
+    """Whole answers that wait for a reader are bounded: a call whose answer finds no room is RESOURCE_EXHAUSTED."""
+    async with raw_peer(server(**SMALL, connection_buffer_bytes=200_000)) as peer:
+        peer.h2.update_settings({http2.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        await peer.flush()
+        calls = [await peer.request(HEADERS, frame(bytes(16_000))) for _ in range(13)]
+        await peer.wait_for(http2.StreamEnded, calls[-1])
+        assert peer.fields_of(calls[-1])[b"grpc-status"] == b"8"
+        assert b"grpc-status" not in peer.fields_of(calls[0])
 
 
 @pytest.mark.parametrize(

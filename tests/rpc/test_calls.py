@@ -190,6 +190,22 @@ async def test_deadline_while_blocked_on_the_window(autojump_clock: trio.testing
     assert echo.cancelled.is_set()
 
 
+async def test_deadline_of_an_answer_nobody_takes(autojump_clock: trio.testing.MockClock) -> None:
+    """A unary answer larger than the window, which the client does not open, is dropped at the call's deadline."""
+
+    async def large(request: bytes, context: Context) -> bytes:
+        return bytes(90_000)
+
+    async with raw_peer(server_with(large)) as peer:
+        peer.acknowledge = False
+        fields = headers(path=b"/test.Echo/Method", grpc_timeout=b"2S")
+        stream_id = await peer.request(fields, frame(b""))
+        event = await peer.wait_for(http2.StreamReset, stream_id)
+        assert isinstance(event, http2.StreamReset)
+        assert event.error_code == http2.ErrorCodes.CANCEL
+        assert trio.current_time() == pytest.approx(2.0, abs=0.1)
+
+
 async def test_slow_handler_stops_its_own_window_only(autojump_clock: trio.testing.MockClock) -> None:
     """A handler that reads nothing stops WINDOW_UPDATEs of its stream; another stream goes on at full speed."""
     async with raw_peer(server_of(Echo(), SMALL)) as peer:

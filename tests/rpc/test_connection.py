@@ -106,3 +106,22 @@ async def test_goaway_of_the_client_does_not_end_its_calls(autojump_clock: trio.
         await peer.flush()
         await peer.wait_for(http2.StreamEnded, stream_id)
         assert peer.data_of(stream_id) == frame(b"ab")
+
+
+async def test_drain_does_not_wait_for_who_has_left(autojump_clock: trio.testing.MockClock) -> None:
+    """A connection that breaks while it is drained is done; the grace is not waited for."""
+    chosen = server()
+    async with raw_peer(chosen) as peer, trio.open_nursery() as nursery:
+        await peer.request(HANG, frame(b""))
+        nursery.start_soon(peer.stream.aclose)
+        await chosen.drain(1_000.0)
+    assert trio.current_time() < 5
+
+
+async def test_smaller_header_table(autojump_clock: trio.testing.MockClock) -> None:
+    """A client that shrinks its header table is told, as HPACK demands, that ours is empty."""
+    async with raw_peer(server()) as peer:
+        peer.h2.update_settings({http2.SettingCodes.HEADER_TABLE_SIZE: 100})
+        await peer.flush()
+        await peer.wait_for(http2.SettingsAcknowledged)
+        await assert_works(peer)

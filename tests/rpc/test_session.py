@@ -102,7 +102,7 @@ def test_rules_kept_are_connections_kept(story: list[tuple[str, int]]) -> None:
     for _ in range(50):
         pair.deliver()
     assert not pair.server.streams, "every call that was finished has left"
-    assert pair.server._buffered == 0, "nothing is held for calls that are over"
+    assert pair.server.held == 0, "nothing is held for calls that are over"
 
 
 def test_one_write_carries_many_answers() -> None:

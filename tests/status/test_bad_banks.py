@@ -16,7 +16,7 @@ from gateway.core.ports import Collection, Collects, WireAnswer, WireRequest
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.dispatch.lane import Lane
-from gateway.journey import Bank, House
+from gateway.house import Bank, House
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
 from tests.fakes.bank import DECLARATION, FakeAdapter, FakeLink, fails

@@ -10,7 +10,7 @@ from gateway.core.ports import Collects
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.dispatch.lane import Lane
-from gateway.journey import House
+from gateway.house import House
 from gateway.status.collector import Collector
 from tests.fakes.bank import fails
 from tests.fakes.house import house, link, queue, trail
@@ -110,3 +110,18 @@ async def test_a_report_nobody_can_read_is_kept_and_the_rest_is_taken(autojump_c
     assert found.state is State.SETTLED
     assert isinstance(gate.store, MemoryStore)
     assert b"?<garbage" in gate.store.evidence_kept.values()
+
+
+async def test_a_fault_in_reading_the_mailbox_ends_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    """A mailbox that breaks its reader is tried again later; the task lives on and reads it when it can."""
+    gate = house()
+    (payment,) = await queue(gate, 1)
+    async with running(gate):
+        await trio.sleep(1)
+        link(gate).reports.append(f"{payment.wire_reference} NO-SUCH-WORD")
+        await trio.sleep(400)
+        link(gate).reports[0] = f"{payment.wire_reference} SETTLED ACSC"
+        await trio.sleep(400)
+    found = await gate.store.get(payment.id)
+    assert found is not None
+    assert found.state is State.SETTLED

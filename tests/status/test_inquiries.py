@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import trio
 
@@ -11,9 +12,9 @@ from gateway.core.payment import Payment
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.dispatch.lane import Lane
-from gateway.journey import House
+from gateway.house import House
 from gateway.status.inquiries import Inquiries
-from tests.fakes.bank import fails, says
+from tests.fakes.bank import DECLARATION, fails, says
 from tests.fakes.house import bank, house, link, queue
 
 
@@ -62,6 +63,43 @@ async def test_a_payment_the_bank_never_got_is_sent_again_after_its_word(
     assert link(gate).bookings[payments[0].wire_reference] == 1
     kinds = [fact.kind for fact in await gate.store.facts_of(payments[0].id, 100)]
     assert kinds[-3:] == [Kind.NOT_HELD, Kind.MARKED, Kind.ACCEPTED]
+
+
+async def test_a_bank_that_stood_still_is_not_believed_at_once(autojump_clock: trio.testing.MockClock) -> None:
+    """The request lay in the bank's socket; the inquiry is answered "not found" first and the payment is booked then:
+    the second inquiry finds it, and nothing is sent twice."""
+    gate = house()
+    payments = await in_doubt(gate, 1, booked=False)
+    reference = payments[0].wire_reference
+    async with running(gate):
+        await trio.sleep(120)
+        assert len(link(gate).asked_at_s) == 1
+        link(gate).bookings[reference] += 1
+        link(gate).known[reference] = f"{reference} TAKEN ACCP"
+        await trio.sleep(200)
+    assert await states(gate, payments) == [State.ACCEPTED]
+    assert link(gate).bookings[reference] == 1
+
+
+async def test_a_bank_without_inquiries_is_not_asked(autojump_clock: trio.testing.MockClock) -> None:
+    """Its doubts wait for reports; trying to ask it ended the whole daemon, and again after each restart."""
+    gate = house(bank(declaration=replace(DECLARATION, inquiry=False)))
+    payments = await in_doubt(gate, 1, booked=True)
+    async with running(gate):
+        await trio.sleep(10_000)
+    assert link(gate).asked_at_s == []
+    assert await states(gate, payments) == [State.IN_DOUBT]
+
+
+async def test_a_fault_in_reading_an_answer_ends_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    """An answer that breaks its reader teaches nothing; the task goes on and asks again within the budget."""
+    gate = house()
+    link(gate).inquiry_turn = says(200, b"CW NO-SUCH-WORD")
+    payments = await in_doubt(gate, 1, booked=True)
+    async with running(gate):
+        await trio.sleep(86_400)
+    assert len(link(gate).asked_at_s) == 3
+    assert await states(gate, payments) == [State.IN_DOUBT]
 
 
 async def test_the_budget_of_a_payment_is_three(autojump_clock: trio.testing.MockClock) -> None:

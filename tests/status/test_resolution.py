@@ -1,12 +1,14 @@
 """Claims about what an inquiry may do to a payment in doubt (law 5), without a bank or a clock."""
 
 from dataclasses import replace
+from typing import Any
 
 from gateway.config import InquiryPolicy
 from gateway.core.outcome import Outcome, Word
 from gateway.core.payment import Payment
 from gateway.core.ports import Declaration, Step
 from gateway.core.states import Kind, State
+from gateway.status.missing import MISSING_MAX, Missing
 from gateway.status.resolution import resolved
 from tests.fakes.bank import DECLARATION
 from tests.fakes.payments import NOW_NS, attempt, payment
@@ -15,15 +17,22 @@ S = 1_000_000_000
 POLICY = InquiryPolicy(first_after_s=90.0, again_after_s=1_200.0, per_payment_max=3, window_s=7_200.0)
 
 
-def doubtful(**overrides: object) -> Payment:
+def doubtful(**overrides: Any) -> Payment:
     """A payment in doubt whose only attempt was marked at NOW_NS."""
     one = payment(state=State.IN_DOUBT, doubt_since_ns=NOW_NS, **overrides)
     return replace(one, attempts=(attempt(one),))
 
 
 def answered(
-    one: Payment, word: Word | None, after_s: int, declaration: Declaration = DECLARATION, status: str = ""
+    one: Payment,
+    word: Word | None,
+    after_s: int,
+    declaration: Declaration = DECLARATION,
+    status: str = "",
+    missing_after_s: int | None = 0,
 ) -> Step:
+    """What follows from `word` in an answer to an inquiry `after_s` after NOW_NS; the bank's first "not found" came
+    `missing_after_s` after NOW_NS (None: never)."""
     outcomes = [] if word is None else [Outcome(word, one.wire_reference, status)]
     return resolved(
         one,
@@ -32,6 +41,7 @@ def answered(
         policy=POLICY,
         now_ns=NOW_NS + after_s * S,
         evidence=b"<pain.002/>",
+        missing_for_s=None if missing_after_s is None else float(after_s - missing_after_s),
     )
 
 
@@ -52,6 +62,17 @@ def test_not_found_after_the_window_is_the_banks_word() -> None:
     assert step.outcome.evidence == b"<pain.002/>"
 
 
+def test_one_not_found_proves_nothing() -> None:
+    """However late: a bank that stood still answers the inquiry, and then reads the payment out of its socket. Its
+    second "not found" counts, asked a visibility window after the first; that is when it is asked again."""
+    first = answered(doubtful(), Word.NOT_FOUND, 3_000, missing_after_s=None)
+    assert learnt_nothing(first)
+    assert first.happening is not None
+    assert first.happening.inquire_at_ns == NOW_NS + 3_060 * S
+    assert learnt_nothing(answered(doubtful(), Word.NOT_FOUND, 3_059, missing_after_s=3_000))
+    assert not learnt_nothing(answered(doubtful(), Word.NOT_FOUND, 3_060, missing_after_s=3_000))
+
+
 def test_not_found_is_never_proof_where_the_profile_does_not_say_so() -> None:
     """However late: a bank whose "not found" means nothing never frees a payment."""
     declaration = replace(DECLARATION, not_found_is_proof=False)
@@ -65,16 +86,40 @@ def test_no_resend_after_the_banks_memory_ended() -> None:
 
 
 def test_the_window_counts_from_the_last_attempt() -> None:
-    """A payment sent a second time is not freed by the age of its first attempt."""
+    """A payment sent a second time is not freed by what the bank said of its first attempt."""
     one = doubtful()
+    missing = Missing()
+    missing.said(one, 60.0)
+    assert missing.for_s(one, 90.0) == 30.0
     again = replace(one.attempts[0], number=2, marked_at_ns=NOW_NS + 100 * S)
-    assert learnt_nothing(answered(replace(one, attempts=(*one.attempts, again)), Word.NOT_FOUND, 130))
+    assert missing.for_s(replace(one, attempts=(*one.attempts, again)), 90.0) is None
+
+
+def test_what_is_missing_is_bounded() -> None:
+    """Above MISSING_MAX the oldest is forgotten: it is asked about once more, nothing else."""
+    missing = Missing()
+    first, second = doubtful(), replace(doubtful(), id=b"2" * 16)
+    missing.said(first, 1.0)
+    missing.said(second, 2.0)
+    for number in range(MISSING_MAX - 1):
+        missing.said(replace(first, id=number.to_bytes(16, "big")), 3.0)
+    assert missing.for_s(first, 3.0) is None
+    assert missing.for_s(second, 3.0) == 1.0
 
 
 def test_a_word_about_another_payment_is_no_word() -> None:
     """An answer that names somebody else's reference teaches nothing about ours."""
     other = Outcome(Word.SETTLED, "CWSOMEBODYELSE", "ACSC")
-    step = resolved(doubtful(), [other], declaration=DECLARATION, policy=POLICY, now_ns=NOW_NS + 100 * S, evidence=b"")
+    now_ns = NOW_NS + 100 * S
+    step = resolved(
+        doubtful(),
+        [other],
+        declaration=DECLARATION,
+        policy=POLICY,
+        now_ns=now_ns,
+        evidence=b"",
+        missing_for_s=100.0,
+    )
     assert learnt_nothing(step)
 
 

@@ -9,11 +9,14 @@ from gateway import limits
 from gateway.core import happenings, life
 from gateway.core.happenings import Happening
 from gateway.core.payment import Account, ChargeBearer, Ended, Money, Party, Payment, Rail
+from gateway.core.proposal import Decision, Proposal
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.store import layout, records
 from gateway.store.records import CorruptRecord
 from tests.fakes.admissions import a_payment, mark
+
+PROPOSAL = Proposal(Decision.NOT_HELD, "ada", 11, b"d" * 32)
 
 
 def full_payment() -> Payment:
@@ -41,6 +44,7 @@ def full_payment() -> Payment:
         bank_status="RJCT",
         bank_reason="AC04",
         contradiction="ACSC",
+        proposal=PROPOSAL,
     )
 
 
@@ -76,7 +80,8 @@ def test_a_fact_comes_back_field_for_field() -> None:
         bank_reason="AC04",
         holds=("a", "b"),
         evidence=b"<xml/>",
-        actor="ada",
+        actor="bob",
+        proposal=PROPOSAL,
     )
     entry = life.fact(life.after(payment, happening, 11), State.SENDING, happening, 42)
     key, body = layout.number(42), records.fact_body(entry)

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from gateway.core import happenings
+from gateway.core.decisions import Act, Confirming, Proposing
 from gateway.core.happenings import Happening
 from gateway.core.outcome import Outcome, Word
 from gateway.core.payment import Payment
 from gateway.core.ports import Admission, PaymentFilter, Step, Store
+from gateway.core.proposal import Decision
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.store.store import LmdbStore
@@ -39,6 +41,7 @@ class Fate:
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
         self.payments: list[Payment] = []
+        self.doubted: list[Payment] = []
 
     def admissions(self) -> list[Admission]:
         made = []
@@ -61,6 +64,9 @@ class Fate:
         if self.dice.random() < 0.4:
             said = Outcome(self.dice.choice(list(Word)), reference, self.dice.choice(["", "ACSP", "RJCT"]))
             return Step(wire=(bank, reference), outcome=said, inquire_at_ns=moment)
+        if self.doubted and self.dice.random() < 0.25:
+            doubted = self.dice.choice(self.doubted)
+            return Step(doubted.id, act=self.act(doubted), inquire_at_ns=moment)
         happening = self.dice.choice(
             [
                 mark(payment),
@@ -76,6 +82,16 @@ class Fate:
             ]
         )
         return Step(payment.id, happening=happening, expected_version=self.dice.choice([0, 0, 0, 3]))
+
+    def act(self, payment: Payment) -> Act:
+        """A proposal, or the confirmation of one that was seen, which may be gone by now."""
+        if self.dice.random() < 0.3 or payment.proposal is None:
+            return Proposing(self.dice.choice(list(Decision)), self.dice.choice("abc"), "note")
+        return Confirming(payment.proposal.digest, self.dice.choice("abc"), "note")
+
+    def saw(self, payment: Payment | None) -> None:
+        if payment is not None and payment.state is State.IN_DOUBT:
+            self.doubted = [*self.doubted[-4:], payment]
 
 
 async def shown(store: Store, now_ns: int) -> list[object]:
@@ -103,10 +119,16 @@ async def test_both_stores_answer_alike(tmp_path: Path, seed: int) -> None:
                 assert await memory.admit(admissions) == await disk.admit(admissions)
             else:
                 steps = fate.steps()
-                assert await memory.take(steps) == await disk.take(steps)
+                taken = await memory.take(steps)
+                assert taken == await disk.take(steps)
+                for stepped in taken:
+                    fate.saw(stepped.payment)
             if n % 40 == 0 or n == OPERATIONS - 1:
                 assert await shown(memory, clock.value_ns) == await shown(disk, clock.value_ns)
-        states = {fact.after for fact in await disk.facts(0, 10_000)}
+        facts = await disk.facts(0, 10_000)
+        assert any(fact.kind is Kind.PROPOSED for fact in facts)
+        assert any(fact.reason is Reason.DECIDED_BY_TWO for fact in facts)
+        states = {fact.after for fact in facts}
         assert len(states) > 7, "a life too quiet to prove anything"
     assert verify(tmp_path).findings == []
 

@@ -20,7 +20,7 @@ from gateway.core.states import State
 from gateway.store.records import NEW_RECORD_BYTES_MAX
 from gateway.store.store import LmdbStore
 from gateway.store.verify import verify
-from gateway.store.writer import ADMISSIONS_QUEUE_SHARE
+from gateway.store.writer import ADMISSIONS_QUEUE_SHARE, DISK_RESERVE_BYTES, RETRY_AFTER_FULL_S
 from tests.fakes.admissions import a_payment, mark, queued
 from tests.fakes.clock import START_NS, FakeClock
 from tests.fakes.environment import FailingEnvironment, FailingOpener
@@ -193,6 +193,23 @@ async def test_a_full_store_still_records_outcomes(tmp_path: Path) -> None:
         assert store.usage().commits == commits
         steps = [Step(payment.id, happening=mark(payment)) for payment in stored[:20]]
         assert all(stepped.taken for stepped in await store.take(steps))
+    assert verify(tmp_path).whole
+
+
+async def test_a_disk_that_fills_sheds_before_the_last_byte(tmp_path: Path) -> None:
+    """Below the reserve new instructions are shed before any work and what banks say is still written; with room again
+    they are taken. To LMDB a write cut short by a full disk looks like a broken disk, which ends the daemon."""
+    free = [DISK_RESERVE_BYTES]
+    async with a_store(tmp_path, disk_free=lambda _: free[0]) as store:
+        [first] = await store.admit([queued("first")])
+        free[0] -= 1
+        with pytest.raises(Overloaded) as shed:
+            await store.admit([queued("second")])
+        assert shed.value.retry_after_s == RETRY_AFTER_FULL_S
+        [stepped] = await store.take([Step(first.payment.id, happening=mark(first.payment))])
+        assert stepped.taken
+        free[0] += 1
+        assert not (await store.admit([queued("second")]))[0].replay
     assert verify(tmp_path).whole
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway import config
 from gateway.cli import states
 from gateway.telemetry import reference as telemetry
+from tests.tidy import errors_reference as errors
 from tests.tidy.tree import ROOT
 
 
@@ -24,6 +25,7 @@ DOCUMENTS = (
     Document("README.md", states.markdown, part="states"),
     Document("docs/configuration.md", config.reference),
     Document("docs/telemetry.md", telemetry.reference),
+    Document("docs/errors.md", errors.reference),
     Document("conf/causeway.toml", config.example),
     Document("conf/banks/northbank.toml", config.bank_example),
 )

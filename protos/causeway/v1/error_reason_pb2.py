@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63\x61useway/v1/error_reason.proto\x12\x0b\x63\x61useway.v1*\xd0\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12$\n ERROR_REASON_INSTRUCTION_INVALID\x10\x01\x12 \n\x1c\x45RROR_REASON_REQUEST_INVALID\x10\x02\x12\'\n#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10\x03\x12\x1d\n\x19\x45RROR_REASON_BANK_UNKNOWN\x10\x04\x12\"\n\x1e\x45RROR_REASON_PAYMENT_NOT_FOUND\x10\x05\x12(\n$ERROR_REASON_AMBIGUOUS_END_TO_END_ID\x10\x06\x12#\n\x1f\x45RROR_REASON_TOO_LATE_TO_CANCEL\x10\x07\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x08\x12\x1d\n\x19\x45RROR_REASON_STORE_FAILED\x10\t\x12\x1f\n\x1b\x45RROR_REASON_NO_CERTIFICATE\x10\n\x12\"\n\x1e\x45RROR_REASON_PRINCIPAL_UNKNOWN\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_BANK_NOT_FOUND\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63\x61useway/v1/error_reason.proto\x12\x0b\x63\x61useway.v1*\xec\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12$\n ERROR_REASON_INSTRUCTION_INVALID\x10\x01\x12 \n\x1c\x45RROR_REASON_REQUEST_INVALID\x10\x02\x12\'\n#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10\x03\x12\x1d\n\x19\x45RROR_REASON_BANK_UNKNOWN\x10\x04\x12\"\n\x1e\x45RROR_REASON_PAYMENT_NOT_FOUND\x10\x05\x12(\n$ERROR_REASON_AMBIGUOUS_END_TO_END_ID\x10\x06\x12#\n\x1f\x45RROR_REASON_TOO_LATE_TO_CANCEL\x10\x07\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x08\x12\x1d\n\x19\x45RROR_REASON_STORE_FAILED\x10\t\x12\x1f\n\x1b\x45RROR_REASON_NO_CERTIFICATE\x10\n\x12\"\n\x1e\x45RROR_REASON_PRINCIPAL_UNKNOWN\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_BANK_NOT_FOUND\x10\x0c\x12\x1e\n\x1a\x45RROR_REASON_ROLE_REQUIRED\x10\r\x12\x1d\n\x19\x45RROR_REASON_NOT_IN_DOUBT\x10\x0e\x12\x1c\n\x18\x45RROR_REASON_NO_PROPOSAL\x10\x0f\x12\x1e\n\x1a\x45RROR_REASON_PROPOSAL_VOID\x10\x10\x12\x1d\n\x19\x45RROR_REASON_OWN_PROPOSAL\x10\x11\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'causeway.v1.error_reason_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=48
-  _globals['_ERRORREASON']._serialized_end=512
+  _globals['_ERRORREASON']._serialized_end=668
 # @@protoc_insertion_point(module_scope)

@@ -204,7 +204,7 @@ class Attempt(_message.Message):
     def __init__(self, number: _Optional[int] = ..., bank: _Optional[str] = ..., message_reference: _Optional[str] = ..., mark_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., result: _Optional[_Union[AttemptResult, str]] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Fact(_message.Message):
-    __slots__ = ("sequence", "payment_id", "version", "time", "kind", "previous_state", "state", "reason", "bank", "attempt", "wire_reference", "bank_status_code", "bank_reason_code", "holds", "actor", "traceparent")
+    __slots__ = ("sequence", "payment_id", "version", "time", "kind", "previous_state", "state", "reason", "bank", "attempt", "wire_reference", "bank_status_code", "bank_reason_code", "holds", "actor", "traceparent", "decision", "proposer")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -221,6 +221,8 @@ class Fact(_message.Message):
     HOLDS_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    PROPOSER_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     payment_id: str
     version: int
@@ -237,4 +239,6 @@ class Fact(_message.Message):
     holds: _containers.RepeatedScalarFieldContainer[str]
     actor: str
     traceparent: str
-    def __init__(self, sequence: _Optional[int] = ..., payment_id: _Optional[str] = ..., version: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., previous_state: _Optional[_Union[State, str]] = ..., state: _Optional[_Union[State, str]] = ..., reason: _Optional[str] = ..., bank: _Optional[str] = ..., attempt: _Optional[int] = ..., wire_reference: _Optional[str] = ..., bank_status_code: _Optional[str] = ..., bank_reason_code: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., actor: _Optional[str] = ..., traceparent: _Optional[str] = ...) -> None: ...
+    decision: str
+    proposer: str
+    def __init__(self, sequence: _Optional[int] = ..., payment_id: _Optional[str] = ..., version: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., previous_state: _Optional[_Union[State, str]] = ..., state: _Optional[_Union[State, str]] = ..., reason: _Optional[str] = ..., bank: _Optional[str] = ..., attempt: _Optional[int] = ..., wire_reference: _Optional[str] = ..., bank_status_code: _Optional[str] = ..., bank_reason_code: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., actor: _Optional[str] = ..., traceparent: _Optional[str] = ..., decision: _Optional[str] = ..., proposer: _Optional[str] = ...) -> None: ...

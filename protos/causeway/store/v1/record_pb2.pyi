@@ -97,7 +97,7 @@ class Attempt(_message.Message):
     def __init__(self, number: _Optional[int] = ..., bank: _Optional[str] = ..., wire_reference: _Optional[str] = ..., message_reference: _Optional[str] = ..., payload_sha256: _Optional[bytes] = ..., marked_at_ns: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ended: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Payment(_message.Message):
-    __slots__ = ("id", "tenant", "principal", "instruction", "fingerprint", "state", "version", "received_at_ns", "updated_at_ns", "traceparent", "holds", "attempts", "send_after_ns", "doubt_since_ns", "inquiries", "inquire_at_ns", "bank_status", "bank_reason", "contradiction")
+    __slots__ = ("id", "tenant", "principal", "instruction", "fingerprint", "state", "version", "received_at_ns", "updated_at_ns", "traceparent", "holds", "attempts", "send_after_ns", "doubt_since_ns", "inquiries", "inquire_at_ns", "bank_status", "bank_reason", "contradiction", "proposal")
     ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
@@ -117,6 +117,7 @@ class Payment(_message.Message):
     BANK_STATUS_FIELD_NUMBER: _ClassVar[int]
     BANK_REASON_FIELD_NUMBER: _ClassVar[int]
     CONTRADICTION_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_FIELD_NUMBER: _ClassVar[int]
     id: bytes
     tenant: str
     principal: str
@@ -136,10 +137,23 @@ class Payment(_message.Message):
     bank_status: str
     bank_reason: str
     contradiction: str
-    def __init__(self, id: _Optional[bytes] = ..., tenant: _Optional[str] = ..., principal: _Optional[str] = ..., instruction: _Optional[_Union[Instruction, _Mapping]] = ..., fingerprint: _Optional[bytes] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., received_at_ns: _Optional[int] = ..., updated_at_ns: _Optional[int] = ..., traceparent: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., send_after_ns: _Optional[int] = ..., doubt_since_ns: _Optional[int] = ..., inquiries: _Optional[int] = ..., inquire_at_ns: _Optional[int] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., contradiction: _Optional[str] = ...) -> None: ...
+    proposal: Proposal
+    def __init__(self, id: _Optional[bytes] = ..., tenant: _Optional[str] = ..., principal: _Optional[str] = ..., instruction: _Optional[_Union[Instruction, _Mapping]] = ..., fingerprint: _Optional[bytes] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., received_at_ns: _Optional[int] = ..., updated_at_ns: _Optional[int] = ..., traceparent: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., send_after_ns: _Optional[int] = ..., doubt_since_ns: _Optional[int] = ..., inquiries: _Optional[int] = ..., inquire_at_ns: _Optional[int] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., contradiction: _Optional[str] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ...) -> None: ...
+
+class Proposal(_message.Message):
+    __slots__ = ("decision", "actor", "at_ns", "digest")
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    AT_NS_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    decision: str
+    actor: str
+    at_ns: int
+    digest: bytes
+    def __init__(self, decision: _Optional[str] = ..., actor: _Optional[str] = ..., at_ns: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
 
 class Fact(_message.Message):
-    __slots__ = ("sequence", "payment_id", "tenant", "version", "at_ns", "kind", "before", "after", "reason", "bank", "attempt", "wire_reference", "bank_status", "bank_reason", "holds", "actor", "traceparent", "evidence_sha256")
+    __slots__ = ("sequence", "payment_id", "tenant", "version", "at_ns", "kind", "before", "after", "reason", "bank", "attempt", "wire_reference", "bank_status", "bank_reason", "holds", "actor", "traceparent", "evidence_sha256", "decision", "proposer", "proposal_sha256")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +172,9 @@ class Fact(_message.Message):
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    PROPOSER_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_SHA256_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     payment_id: bytes
     tenant: str
@@ -176,7 +193,10 @@ class Fact(_message.Message):
     actor: str
     traceparent: str
     evidence_sha256: bytes
-    def __init__(self, sequence: _Optional[int] = ..., payment_id: _Optional[bytes] = ..., tenant: _Optional[str] = ..., version: _Optional[int] = ..., at_ns: _Optional[int] = ..., kind: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., reason: _Optional[str] = ..., bank: _Optional[str] = ..., attempt: _Optional[int] = ..., wire_reference: _Optional[str] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., actor: _Optional[str] = ..., traceparent: _Optional[str] = ..., evidence_sha256: _Optional[bytes] = ...) -> None: ...
+    decision: str
+    proposer: str
+    proposal_sha256: bytes
+    def __init__(self, sequence: _Optional[int] = ..., payment_id: _Optional[bytes] = ..., tenant: _Optional[str] = ..., version: _Optional[int] = ..., at_ns: _Optional[int] = ..., kind: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., reason: _Optional[str] = ..., bank: _Optional[str] = ..., attempt: _Optional[int] = ..., wire_reference: _Optional[str] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., actor: _Optional[str] = ..., traceparent: _Optional[str] = ..., evidence_sha256: _Optional[bytes] = ..., decision: _Optional[str] = ..., proposer: _Optional[str] = ..., proposal_sha256: _Optional[bytes] = ...) -> None: ...
 
 class Evidence(_message.Message):
     __slots__ = ("body", "original_bytes")
