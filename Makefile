@@ -6,7 +6,7 @@ ARGS   ?=
 SEEDS  ?= 1..50
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim lint proto lock docs clean
+.PHONY: help run test sim campaign lint proto lock docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ test: $(VENV)/.dev  ## all tests; ARGS="tests/core -x" for some of them
 
 sim: $(VENV)/.dev  ## the simulator; SEEDS=1..50 or one that failed, ARGS=--help
 	@PYTHONPATH=.:protos $(BIN)/python -m tests.sim $(SEEDS) $(ARGS)
+
+campaign: $(VENV)/.dev  ## the long campaign against losing and paying twice; goes on where it was ended
+	@$(BIN)/python -m tests.campaign $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff, mypy strict, import contracts, and buf where npm is
 	@$(BIN)/ruff check .

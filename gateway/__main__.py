@@ -21,6 +21,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "states": ("gateway.cli.states", "run"),
     "check-config": ("gateway.cli.house", "check_config"),
     "verify": ("gateway.cli.house", "verify"),
+    "backup": ("gateway.cli.backup", "run_backup"),
+    "restore": ("gateway.cli.backup", "run_restore"),
+    "quarantine": ("gateway.cli.quarantine", "run"),
     "bank-sim": ("loadtest.bank.command", "run"),
 }
 """Command → the module and function that run it: called with the parsed arguments, returns the exit code."""

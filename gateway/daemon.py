@@ -19,16 +19,18 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 import trio
 
 from adapters.registry import build as build_adapter
 from gateway import config as configuration
+from gateway import failpoints, limits
 from gateway.clock import SystemClock
 from gateway.config import BankProfile, Config, ConfigError
 from gateway.connector.config import LinkConfig
@@ -38,7 +40,7 @@ from gateway.core.ports import Adapter, Collects, WallClock
 from gateway.dispatch.lane import Lane
 from gateway.events.feed import Feed
 from gateway.events.watch import watch
-from gateway.house import Bank, House
+from gateway.house import Bank, House, Quarantine
 from gateway.ingress.edge import Edge, server_files
 from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context, server_context
 from gateway.status.collector import Collector
@@ -55,6 +57,9 @@ logger = logging.getLogger(__name__)
 
 EXIT_STOPPED, EXIT_FAILED, EXIT_CONFIG, EXIT_IN_USE = 0, 1, 2, 3
 """Exit codes: stopped as asked · the store or the daemon failed · bad configuration · directory or port in use."""
+
+LATCHED_EXIT_S: Final = 0.8 * limits.STORE_FAILED_EXIT_S_MAX
+"""What a daemon whose store has failed gets to end in good order: goodbyes to banks, the last of its telemetry."""
 
 
 class CannotStart(Exception):
@@ -81,10 +86,13 @@ class BankTasks:
         return self.lane.breaker.value if self.bank.profile.enabled else ""
 
 
-def run(config_path: Path, *, rehearsal: Path | None = None, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
-    """`causeway serve`: runs the daemon until a signal; returns its exit code. `rehearsal`: a file of fail points,
-    for tests."""
+def run(
+    config_path: Path, *, failpoint_file: Path | None = None, out: TextIO = sys.stdout, err: TextIO = sys.stderr
+) -> int:
+    """`causeway serve`: runs the daemon until a signal; returns its exit code. `failpoint_file` is for tests."""
     try:
+        if failpoint_file is not None:
+            failpoints.arm(configuration.read_failpoints(failpoint_file))
         config = configuration.load(config_path)
     except ConfigError as error:
         print(error, file=err)
@@ -100,9 +108,10 @@ def run(config_path: Path, *, rehearsal: Path | None = None, out: TextIO = sys.s
     except CannotStart as error:
         print(error, file=err)
         return error.code
-    except BaseExceptionGroup as group:
-        if group.subgroup(StoreFailed) is None:
+    except (StoreFailed, BaseExceptionGroup) as error:
+        if isinstance(error, BaseExceptionGroup) and error.subgroup(StoreFailed) is None:
             raise
+        _end_soon()  # while it starts nothing else has seen the store fail
         logger.critical("the store failed; nothing more is acknowledged")
         return EXIT_FAILED
     finally:
@@ -133,15 +142,18 @@ async def _serve_from(
 ) -> None:
     pools = {name: Pool(_link(profile)) for name, profile in config.banks.items()}
     banks = {name: Bank(profile, _adapter(profile), pools[name]) for name, profile in config.banks.items()}
-    house = House(store, clock, watched.trail, banks, os.urandom)
+    quarantine = Quarantine(await store.quarantine())
+    house = House(store, clock, watched.trail, banks, os.urandom, quarantine=quarantine)
     with watched.trail.span(names.RECOVER) as span:
         recovered = await recover(store, clock, _first_inquiry_s(config))
         span.note(batch=recovered.doubted, sequence=recovered.sequence)
     logger.info("recovered", extra={"count": recovered.doubted})
+    if quarantine.active:
+        logger.warning("in quarantine: nothing is admitted or sent until it is ended; see docs/backup.md")
     check_strays(await store.undecided(), config.banks.keys())
     tasks = {name: _tasks(house, bank, pools[name]) for name, bank in banks.items()}
     feed = Feed(store)
-    edge = Edge(config, house, partial(watch, feed), lambda name: tasks[name].breaker)
+    edge = Edge(config, house, partial(watch, feed), lambda name: "" if quarantine.active else tasks[name].breaker)
     await _open(edge)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_latch, store)
@@ -149,7 +161,7 @@ async def _serve_from(
         for task in tasks.values():
             await _start_bank(nursery, task)
         await nursery.start(edge.serve)
-        _say_ready(out, edge, config)
+        _say_ready(out, edge, config, quarantine)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for _ in signals:
                 break
@@ -183,9 +195,11 @@ async def _open(edge: Edge) -> None:
         raise CannotStart(text, EXIT_IN_USE) from error
 
 
-def _say_ready(out: TextIO, edge: Edge, config: Config) -> None:
+def _say_ready(out: TextIO, edge: Edge, config: Config, quarantine: Quarantine) -> None:
     """One line for whoever started us: scripts wait for it."""
     ready = {"ready": True, "listening": edge.addresses, "banks": sorted(config.banks), "pid": os.getpid()}
+    if quarantine.active:
+        ready["quarantine"] = True
     print(json.dumps(ready), file=out, flush=True)
 
 
@@ -201,7 +215,16 @@ async def _start_bank(nursery: trio.Nursery, task: BankTasks) -> None:
 async def _latch(store: LmdbStore) -> None:
     """A store that cannot say what is durable ends the process: nothing may be acknowledged over lost pages."""
     await store.failed.wait()
+    _end_soon()
     raise StoreFailed("a commit failed; see the log")
+
+
+def _end_soon() -> None:
+    """The process ends in LATCHED_EXIT_S whatever then still holds it up: a bank that hangs on a goodbye, a collector
+    that takes no telemetry. Nothing can be lost by it that was not lost with the store."""
+    timer = threading.Timer(LATCHED_EXIT_S, os._exit, (EXIT_FAILED,))
+    timer.daemon = True
+    timer.start()
 
 
 async def _drain(edge: Edge, lanes: Sequence[Lane], drain_s: float) -> None:
@@ -218,13 +241,12 @@ async def _drain(edge: Edge, lanes: Sequence[Lane], drain_s: float) -> None:
 
 def _tasks(house: House, bank: Bank, pool: Pool) -> BankTasks:
     words = bank.adapter
-    collects = isinstance(words, Collects) and bank.profile.collect.enabled
     return BankTasks(
         bank=bank,
         pool=pool,
         lane=Lane(house, bank),
         inquiries=Inquiries(house, bank),
-        collector=Collector(house, bank, words) if collects and isinstance(words, Collects) else None,
+        collector=Collector(house, bank, words) if bank.collects and isinstance(words, Collects) else None,
     )
 
 

@@ -5,7 +5,7 @@ What can go wrong in a daemon that never forgets is decided by the moment at whi
 a campaign (tests/campaign) kills the process in each of them and asks the bank's ledger afterwards.
 
 Each place reads `if failpoints.armed: failpoints.reached(Point.X)`: one look at a module's flag while off. Nothing here
-reads a file or the environment: `gateway.config.read_rehearsal` does, and only when the daemon was started with the
+reads a file or the environment: `gateway.config.read_failpoints` does, and only when the daemon was started with the
 switch *and* the environment agrees. Each point is reached from one thread only, so counting needs no lock.
 """
 

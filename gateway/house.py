@@ -1,11 +1,14 @@
 """What every room may reach for: the store, the clock, the trail, and the banks with their words and wires."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import trio
+
 from gateway.config import BankProfile
-from gateway.core.ports import Adapter, Link, Store, Trail, WallClock
+from gateway.core.facts import Fact, StoreKind
+from gateway.core.ports import Adapter, Collects, Link, Store, Trail, WallClock
 from gateway.intake.bank import BankBook
 
 
@@ -21,6 +24,35 @@ class Bank:
     def name(self) -> str:
         return self.profile.name
 
+    @property
+    def collects(self) -> bool:
+        """Whether its mailbox is read."""
+        return self.profile.collect.enabled and isinstance(self.adapter, Collects)
+
+
+class Quarantine:
+    """Whether the house may send and admit (law 6). It may not after a restore, until an operator ends it: what was
+    sent after the backup was taken is found first, by inquiries and in the mailboxes."""
+
+    def __init__(self, facts: Sequence[Fact] = ()) -> None:
+        """`facts` are the store's since its restore (ports.Store.quarantine); none: no quarantine."""
+        self.restored = facts[0] if facts else None
+        self.unknown = {(f.bank, f.wire_reference): f for f in facts if f.kind is StoreKind.UNKNOWN_REFERENCE}
+        """(bank, wire reference) → the fact, of payments a bank speaks of that were made after the backup."""
+        self.unlisted = 0
+        """Such references beyond limits.UNKNOWN_REFERENCES_MAX, seen since this start."""
+        self.mailboxes_read: set[str] = set()
+        """Banks whose mailbox was read to its end since this start."""
+        self.ending = trio.Lock()
+        """Held by who is about to end it."""
+        self.over = trio.Event()
+        if not facts:
+            self.over.set()
+
+    @property
+    def active(self) -> bool:
+        return not self.over.is_set()
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -34,6 +66,7 @@ class House:
     """Random bytes for payment ids (os.urandom; a seeded source in simulations)."""
     dice: random.Random = field(default_factory=random.Random)
     """Spreads retries; never anything that matters to safety."""
+    quarantine: Quarantine = field(default_factory=Quarantine)
     book: BankBook = field(init=False)
     """The same banks, as intake looks them up."""
 

@@ -21,7 +21,16 @@ import trio
 from gateway import failpoints, limits
 from gateway.core import happenings
 from gateway.core.backoff import backoff_s
-from gateway.core.errors import BankUnknown, InvalidInstruction, KeyReused, MaybeSent, NotSent, Overloaded, Unreadable
+from gateway.core.errors import (
+    BankUnknown,
+    InvalidInstruction,
+    KeyReused,
+    MaybeSent,
+    NotSent,
+    Overloaded,
+    Quarantined,
+    Unreadable,
+)
 from gateway.core.happenings import Happening
 from gateway.core.life import HOLD_DEFECT
 from gateway.core.outcome import Outcome, Word, said_of
@@ -53,7 +62,7 @@ from gateway.telemetry import names
 logger = logging.getLogger(__name__)
 
 
-Refusal = InvalidInstruction | BankUnknown | KeyReused
+Refusal = InvalidInstruction | BankUnknown | KeyReused | Quarantined
 """Why an instruction was not admitted."""
 
 
@@ -72,11 +81,12 @@ async def accept(
     with house.trail.span(names.ADMIT, parent=traceparent, batch=len(drafts)) as span:
         for place, draft in enumerate(drafts):
             prepared = prepare(draft, today=today, banks=house.book)
-            if prepared.refusal is None:
+            refusal = prepared.refusal or (Quarantined() if house.quarantine.active else None)
+            if refusal is None:
                 payment = _admissible(house, principal, prepared, now_ns, span.traceparent or traceparent)
                 admissions.append((place, Admission(payment, (happenings.cleared(),))))
             else:
-                answers[place] = await _replay_of(house, principal, prepared) or prepared.refusal
+                answers[place] = await _replay_of(house, principal, prepared) or refusal
         admitted = await _committed(house, [admission for _, admission in admissions], span.traceparent)
         for (place, _), answer in zip(admissions, admitted, strict=True):
             answers[place] = KeyReused(answer.payment.id) if answer.key_reused else answer

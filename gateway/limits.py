@@ -39,10 +39,13 @@ LANE_PAGE_MAX: Final = 512  # payments a lane takes from the outbox at once
 RETRY_AFTER_S_MAX: Final = 86_400.0  # a payment must not sleep for years because a bank says so
 COLLECT_PAGES_MAX: Final = 50  # mailbox pages one visit may fetch before it lets others have the bank
 
+UNKNOWN_REFERENCES_MAX: Final = 1_000  # listed of one quarantine: people look at each; more are counted
+
 # ---- start and stop
 DRAIN_S_MAX: Final = 20.0  # below the 30 s that orchestrators grant by default
 STORE_FAILED_EXIT_S_MAX: Final = 1.0
 
+assert UNKNOWN_REFERENCES_MAX < PAGE_SCAN_MAX - 2  # a quarantine is read in one look
 assert COMMIT_PAYMENTS_MAX <= WRITER_QUEUE_MAX // 4
 assert PAGE_SIZE_DEFAULT <= PAGE_SIZE_MAX <= PAGE_SCAN_MAX
 assert EVIDENCE_BYTES_MAX <= RECORD_BYTES_MAX

@@ -12,6 +12,7 @@ from adapters.iso20022 import mailbox
 from adapters.iso20022.codes import RECEIVED
 from adapters.iso20022.config import Iso20022Config
 from adapters.iso20022.form import form_of
+from adapters.iso20022.messages import StatusReport
 from adapters.iso20022.pain001 import compose, payment_information_id, payment_type
 from adapters.iso20022.pain002 import Line, said
 from adapters.iso20022.reader import parse, read_reports
@@ -99,7 +100,9 @@ class Iso20022Adapter:
         """The bank's word for this payment. Raises Unreadable.
 
         404 is NOT_FOUND, unless it brings a web page: that comes from a server in front of the bank. A rejection of
-        an earlier attempt's message is no word about the present one; that it was taken or settled always is.
+        an earlier attempt's message is no word about the present one; that it was taken or settled always is. So it
+        is of a message that we do not know, where it repeats our reference: a store that was restored from a backup
+        has forgotten its latest messages.
         """
         if answer.status == 404 and not _is_page(answer):
             evidence = b"HTTP 404 " + answer.body[:EVIDENCE_WHOLE_BYTES_MAX]
@@ -116,7 +119,8 @@ class Iso20022Adapter:
             )
             for reference in references
         }
-        return _understood(answer.body, sent)
+        elsewhere = Sent([self._line(payment, "")], complete=False, latest=False)
+        return _understood(answer.body, sent, elsewhere)
 
     def _unprocessed(self, submission: Submission, answer: WireAnswer) -> tuple[Outcome, ...]:
         if b"CstmrPmtStsRpt" in answer.body:
@@ -155,16 +159,19 @@ class Iso20022MailboxAdapter(Iso20022Adapter):
         return mailbox.read_mailbox(answer.body)
 
 
-def _understood(body: bytes, sent: Mapping[str, Sent]) -> tuple[Outcome, ...]:
-    """What the reports in `body` say of the messages we sent, in the bank's order. Raises Unreadable where none is
-    about them, or nothing that is said could be used."""
-    reports = [report for report in read_reports(parse(body)) if report.message_id in sent]
-    if not reports:
-        raise Unreadable("a pain.002 about other messages")
+def _understood(body: bytes, sent: Mapping[str, Sent], elsewhere: Sent | None = None) -> tuple[Outcome, ...]:
+    """What the reports in `body` say of the messages we sent, in the bank's order, and of the lines of `elsewhere` in
+    any other message. Raises Unreadable where none is about them, or nothing that is said could be used."""
+    reports = [(report, sent.get(report.message_id)) for report in read_reports(parse(body))]
+    if elsewhere is not None:
+        reports = [(report, message or _if_named(report, elsewhere)) for report, message in reports]
     outcomes: list[Outcome] = []
     unclear = False
-    for report in reports:
-        message = sent[report.message_id]
+    if not any(message for _, message in reports):
+        raise Unreadable("a pain.002 about other messages")
+    for report, message in reports:
+        if message is None:
+            continue
         heard = said(report, message.lines)
         if heard.foreign and message.complete:
             raise Unreadable("a pain.002 about payments that are not in its message")
@@ -176,6 +183,12 @@ def _understood(body: bytes, sent: Mapping[str, Sent]) -> tuple[Outcome, ...]:
     if len(body) <= EVIDENCE_WHOLE_BYTES_MAX:
         return tuple(replace(one, evidence=body) for one in outcomes)
     return tuple(outcomes)
+
+
+def _if_named(report: StatusReport, elsewhere: Sent) -> Sent | None:
+    """`elsewhere` where the report has a transaction with the reference of one of its lines."""
+    named = {transaction.instruction_id for batch in report.batches for transaction in batch.transactions}
+    return elsewhere if any(line.wire_reference in named for line in elsewhere.lines) else None
 
 
 def _is_page(answer: WireAnswer) -> bool:

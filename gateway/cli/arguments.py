@@ -55,6 +55,9 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     _states(commands)
     _check_config(commands)
     _verify(commands)
+    _backup(commands)
+    _restore(commands)
+    _quarantine(commands)
     _bank_sim(commands, arguments)
     return parser
 
@@ -228,6 +231,39 @@ def _verify(commands: _Commands) -> None:
     parser = commands.add_parser("verify", help="check a data directory and its hash chain, offline")
     parser.add_argument("data_dir", help="the daemon's data directory; the daemon may be running")
     parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _backup(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "backup",
+        help="copy a data directory, also while its daemon runs",
+        description="Copy the store, verify the copy, and give it its name last. Consistent at full load: all that was "
+        "acknowledged before it began is in it.",
+    )
+    parser.add_argument("data_dir", help="the daemon's data directory")
+    parser.add_argument("destination", help="a new folder, on another disk")
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _restore(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "restore",
+        help="make a new data directory from a backup, in quarantine",
+        description="Verify a backup and make a data directory of it. Whatever may have been sent since is then in "
+        "doubt, and nothing is admitted or sent until `causeway quarantine end`.",
+    )
+    parser.add_argument("backup", help="a folder made by `causeway backup`")
+    parser.add_argument("data_dir", help="a new or empty directory")
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _quarantine(commands: _Commands) -> None:
+    parser = commands.add_parser("quarantine", help="what a restored store waits for, and its end")
+    acts = parser.add_subparsers(dest="act", metavar="ACT", required=True)
+    _door(acts.add_parser("show", help="what is in doubt, and what the banks know and we do not"))
+    end = acts.add_parser("end", help="let payments be admitted and sent again")
+    end.add_argument("--note", required=True, help="what was reconciled, and how; kept with the log")
+    _door(end)
 
 
 def _bank_sim(commands: _Commands, arguments: Sequence[str]) -> None:

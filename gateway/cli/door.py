@@ -11,7 +11,12 @@ from typing import Any
 
 import grpc
 
-from causeway.v1 import bank_service_pb2_grpc, doubt_service_pb2_grpc, payment_service_pb2_grpc
+from causeway.v1 import (
+    bank_service_pb2_grpc,
+    doubt_service_pb2_grpc,
+    payment_service_pb2_grpc,
+    quarantine_service_pb2_grpc,
+)
 from gateway.cli.complaint import Complaint, Exit
 from gateway.cli.refusal import from_call
 
@@ -87,6 +92,7 @@ class Stubs:
         self.payments = payment_service_pb2_grpc.PaymentServiceStub(channel)
         self.banks = bank_service_pb2_grpc.BankServiceStub(channel)
         self.doubts = doubt_service_pb2_grpc.DoubtServiceStub(channel)
+        self.quarantine = quarantine_service_pb2_grpc.QuarantineServiceStub(channel)
 
 
 @contextmanager

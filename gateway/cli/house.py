@@ -12,8 +12,8 @@ def serve(chosen: argparse.Namespace) -> int:
     """Run the daemon until it is told to stop. Its exit code is ours."""
     from gateway.daemon import run
 
-    rehearsal = None if chosen.failpoints is None else Path(chosen.failpoints)
-    return run(Path(chosen.config), rehearsal=rehearsal)
+    failpoints = None if chosen.failpoints is None else Path(chosen.failpoints)
+    return run(Path(chosen.config), failpoint_file=failpoints)
 
 
 def check_config(chosen: argparse.Namespace) -> int:

@@ -22,6 +22,8 @@ ADVICE: dict[str, str] = {
     "STORE_FAILED": "it cannot promise durability and goes down: see its log, then give the same command again",
     "NO_CERTIFICATE": "show a client certificate: --cert FILE --private-key FILE",
     "PRINCIPAL_UNKNOWN": "the daemon's configuration lists the principals it knows: this certificate is none of them",
+    "QUARANTINED": "the store is older than what the banks know: ask its operators what became of your payments first",
+    "QUARANTINE_UNDECIDED": "`causeway quarantine show` lists what is left to decide",
     "BANK_NOT_FOUND": "`causeway banks` lists the banks",
     "ROLE_REQUIRED": "whoever runs the daemon gives roles: `roles` of the principal in its causeway.toml",
     "NOT_IN_DOUBT": "`causeway get ID --history` shows what became of it",

@@ -1,10 +1,10 @@
 """The configuration: the only reader of files and environment in the house."""
 
 from gateway.config.bank import BankProfile, CollectPolicy, Connection, InquiryPolicy, LanePolicy
+from gateway.config.failpoints import read_failpoints
 from gateway.config.loading import check, load
 from gateway.config.problems import ConfigError
 from gateway.config.reference import bank_example, example, reference
-from gateway.config.rehearsal import read_rehearsal
 from gateway.config.settings import (
     Config,
     GrpcSettings,
@@ -35,6 +35,6 @@ __all__ = [
     "check",
     "example",
     "load",
-    "read_rehearsal",
+    "read_failpoints",
     "reference",
 ]

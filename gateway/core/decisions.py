@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.core.facts import Fact
-from gateway.core.happenings import Happening
+from gateway.core.happenings import FREED, Happening, freed
 from gateway.core.payment import Payment
 from gateway.core.proposal import Decision, Proposal
 from gateway.core.reasons import Reason
@@ -60,7 +60,11 @@ KIND_OF: Final[dict[Decision, Kind]] = {
     Decision.NOT_HELD: Kind.NOT_HELD,
     Decision.ABANDONED: Kind.ABANDONED,
 }
-"""The step of the state table that a confirmed decision takes."""
+"""The step of the state table that a confirmed decision takes; NOT_HELD is WITHHELD where holds are open."""
+
+
+def kind_of(decision: Decision, payment: Payment) -> Kind:
+    return freed(payment) if decision is Decision.NOT_HELD else KIND_OF[decision]
 
 
 def bound(payment: Payment, decision: Decision) -> bytes:
@@ -109,7 +113,7 @@ def made_by_two(payment: Payment, happening: Happening) -> bool:
         proposal is not None
         and proposal == happening.proposal
         and happening.reason is Reason.DECIDED_BY_TWO
-        and happening.kind is KIND_OF[proposal.decision]
+        and happening.kind is kind_of(proposal.decision, payment)
         and happening.actor not in ("", proposal.actor)
     )
 
@@ -123,7 +127,7 @@ def recorded_by_two(fact: Fact, proposed: Fact | None) -> bool:
         proposed is not None
         and fact.reason is Reason.DECIDED_BY_TWO
         and fact.decision is not None
-        and fact.kind is KIND_OF[fact.decision]
+        and (fact.kind is KIND_OF[fact.decision] or (fact.decision is Decision.NOT_HELD and fact.kind in FREED))
         and (fact.decision, fact.proposal_sha256) == (proposed.decision, proposed.proposal_sha256)
         and fact.proposer == proposed.actor
         and fact.actor not in ("", proposed.actor)
@@ -152,7 +156,7 @@ def _confirmed(payment: Payment, act: Confirming, inquire_at_ns: int) -> Happeni
         return Objection.OWN_PROPOSAL
     held = proposal.decision is Decision.HELD_BY_BANK
     return Happening(
-        KIND_OF[proposal.decision],
+        kind_of(proposal.decision, payment),
         reason=Reason.DECIDED_BY_TWO,
         proposal=proposal,
         evidence=act.note.encode(),

@@ -78,5 +78,9 @@ class Overloaded(Exception):
         self.retry_after_s = retry_after_s
 
 
+class Quarantined(Exception):
+    """The store was restored from a backup: until an operator ends the quarantine nothing is admitted or sent."""
+
+
 class StoreFailed(Exception):
     """The store cannot say whether the batch is durable: the daemon latches and exits (section 7)."""

@@ -1,8 +1,9 @@
 """A happening is one input of the state table with what came with it."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from gateway.core.payment import Attempt
+from gateway.core.payment import Attempt, Payment
 from gateway.core.proposal import Proposal
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind
@@ -23,7 +24,7 @@ class Happening:
     send_after_ns: int = 0
     """With NOT_SENT, NOT_HELD: when it may be sent again."""
     inquire_at_ns: int = 0
-    """With DOUBTED, ACCEPTED, INQUIRED, PROPOSED: when to ask the bank next; 0 = not planned."""
+    """With DOUBTED, SUSPECTED, ACCEPTED, INQUIRED, PROPOSED: when to ask the bank next; 0 = not planned."""
     evidence: bytes = b""
     """The bank's own bytes on which this rests, or the note of the person who proposed or confirmed it; kept with the
     fact (bounded by limits.EVIDENCE_BYTES_MAX)."""
@@ -31,6 +32,23 @@ class Happening:
     """With PROPOSED: the new one. With reason DECIDED_BY_TWO: the one that was confirmed."""
     actor: str = ""
     """The principal who did it; empty when the house did."""
+
+
+FREED: Final = frozenset({Kind.NOT_HELD, Kind.WITHHELD})
+"""Kinds that say: the bank definitely does not hold the payment."""
+
+
+def freed(payment: Payment) -> Kind:
+    """Which of FREED it is for this payment: with open holds it goes back to them."""
+    return Kind.WITHHELD if payment.holds else Kind.NOT_HELD
+
+
+def wire_named(payment: Payment, happening: Happening) -> tuple[str, str] | None:
+    """(bank, wire reference) by which a bank's words must find the payment from this happening on; None: no new one."""
+    if happening.kind is Kind.SUSPECTED:
+        return payment.instruction.bank, payment.wire_reference
+    attempt = happening.attempt
+    return (attempt.bank, attempt.wire_reference) if attempt and happening.kind is Kind.MARKED else None
 
 
 def received() -> Happening:
@@ -63,6 +81,11 @@ def not_sent(reason: Reason, send_after_ns: int) -> Happening:
 
 def doubted(reason: Reason, inquire_at_ns: int, evidence: bytes = b"") -> Happening:
     return Happening(Kind.DOUBTED, reason=reason, inquire_at_ns=inquire_at_ns, evidence=evidence)
+
+
+def suspected(actor: str, inquire_at_ns: int) -> Happening:
+    """Our record is older than what the bank may know (law 6); `actor` restored the store."""
+    return Happening(Kind.SUSPECTED, reason=Reason.RESTORED_FROM_BACKUP, inquire_at_ns=inquire_at_ns, actor=actor)
 
 
 def inquired(inquire_at_ns: int, evidence: bytes = b"") -> Happening:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gateway.core.decisions import made_by_two
 from gateway.core.facts import Fact
-from gateway.core.happenings import Happening
+from gateway.core.happenings import FREED, Happening, freed
 from gateway.core.outcome import WITHOUT_STATUS
 from gateway.core.payment import Attempt, Ended, Payment
 from gateway.core.proposal import Proposal
@@ -32,11 +32,11 @@ _ENDS_ATTEMPT = {
 
 
 def after(payment: Payment, happening: Happening, now_ns: int) -> Payment:
-    """The payment after the happening. Raises states.IllegalStep when the table does not allow it, or when it claims
-    to be decided by two people and is not."""
+    """The payment after the happening. Raises states.IllegalStep when the table does not allow it, when it claims to
+    be decided by two people and is not, or when it would send a payment past its open holds."""
     before, kind = payment.state, happening.kind
     state = step(before, kind)
-    if not made_by_two(payment, happening):
+    if not made_by_two(payment, happening) or (kind in FREED and kind is not freed(payment)):
         raise IllegalStep(before, kind)
     moved = state is not before
     bank_word = kind in (Kind.ACCEPTED, Kind.SETTLED, Kind.REJECTED, Kind.RETURNED, Kind.INQUIRED)
@@ -48,8 +48,8 @@ def after(payment: Payment, happening: Happening, now_ns: int) -> Payment:
         holds=_holds(payment, happening),
         attempts=_attempts(payment, happening),
         send_after_ns=happening.send_after_ns if state is State.QUEUED else 0,
-        doubt_since_ns=_doubt_since(payment, state, now_ns),
-        inquiries=0 if moved else payment.inquiries + (kind is Kind.INQUIRED),
+        doubt_since_ns=_doubt_since(payment, happening, state, now_ns),
+        inquiries=0 if moved or kind is Kind.SUSPECTED else payment.inquiries + (kind is Kind.INQUIRED),
         inquire_at_ns=happening.inquire_at_ns if state in (State.IN_DOUBT, State.ACCEPTED) else 0,
         bank_status=(happening.bank_status if bank_word else "") or payment.bank_status,
         bank_reason=happening.bank_reason if bank_word and happening.bank_status else payment.bank_reason,
@@ -61,6 +61,7 @@ def after(payment: Payment, happening: Happening, now_ns: int) -> Payment:
 def fact(payment: Payment, before: State, happening: Happening, sequence: int) -> Fact:
     """The log entry of a happening that led to `payment` (its record after the step)."""
     attempt = happening.attempt or payment.attempt
+    suspected = happening.kind is Kind.SUSPECTED  # it may be there under its reference, whatever we know of attempts
     proposal = happening.proposal
     return Fact(
         sequence=sequence,
@@ -74,7 +75,7 @@ def fact(payment: Payment, before: State, happening: Happening, sequence: int) -
         reason=happening.reason,
         bank=payment.instruction.bank,
         attempt=attempt.number if attempt else 0,
-        wire_reference=attempt.wire_reference if attempt else "",
+        wire_reference=payment.wire_reference if suspected else attempt.wire_reference if attempt else "",
         bank_status=happening.bank_status,
         bank_reason=happening.bank_reason,
         holds=happening.holds,
@@ -113,10 +114,11 @@ def _bounded(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
     return attempts if len(attempts) <= ATTEMPTS_KEPT else (attempts[0], *attempts[1 - ATTEMPTS_KEPT :])
 
 
-def _doubt_since(payment: Payment, state: State, now_ns: int) -> int:
+def _doubt_since(payment: Payment, happening: Happening, state: State, now_ns: int) -> int:
+    """A suspicion begins a doubt of its own, with a budget of its own; proposals made in the one before are void."""
     if state is not State.IN_DOUBT:
         return 0
-    return payment.doubt_since_ns or now_ns
+    return now_ns if happening.kind is Kind.SUSPECTED else payment.doubt_since_ns or now_ns
 
 
 def _contradiction(payment: Payment, happening: Happening) -> str:

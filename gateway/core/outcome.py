@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.core.happenings import Happening
+from gateway.core.happenings import Happening, freed
 from gateway.core.payment import Payment
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
@@ -90,7 +90,7 @@ def concluded(payment: Payment, outcome: Outcome, now_ns: int, *, inquire_at_ns:
         return happening(Kind.NOT_SENT, Reason.BANK_THROTTLED) if state is State.SENDING else None
     if word is Word.NOT_FOUND:
         if state is State.IN_DOUBT:
-            return happening(Kind.NOT_HELD, Reason.BANK_DOES_NOT_HOLD)
+            return happening(freed(payment), Reason.BANK_DOES_NOT_HOLD)
         return None
     if state is State.ACCEPTED and word is Word.TAKEN:
         same = outcome.bank_status == payment.bank_status

@@ -191,6 +191,14 @@ def wire_reference(payment_id: bytes, bank: str) -> str:
     return "CW" + base64.b32encode(digest).decode()[: REFERENCE_CHARS - 2]
 
 
+def is_wire_reference(text: str) -> bool:
+    """Whether it looks like a reference that wire_reference made."""
+    return len(text) == REFERENCE_CHARS and text.startswith("CW") and _BASE32.issuperset(text[2:])
+
+
+_BASE32 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+
+
 def message_reference(wire_references: tuple[str, ...]) -> str:
     """The MsgId of a message that carries these payments: of one payment its own reference, of several a hash."""
     if len(wire_references) == 1:

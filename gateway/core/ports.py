@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Protocol, runtime_checkable
 
 from gateway.core.decisions import Act, Objection
-from gateway.core.facts import Fact
+from gateway.core.facts import Fact, StoreHappening
 from gateway.core.happenings import Happening
 from gateway.core.outcome import Outcome
 from gateway.core.payment import Payment
@@ -236,11 +236,18 @@ class Store(Protocol):
 
     Every write returns after its commit is durable. Many callers' writes share one commit. Raises StoreFailed when
     nobody can know whether a batch is durable. `admit` raises Overloaded when the queue to the writer or the store is
-    full; `take` and `set_cursor` wait for room, because what a bank said must be written down.
+    full; `take`, `log` and `set_cursor` wait for room, because what a bank said must be written down.
     """
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]: ...
     async def take(self, steps: Sequence[Step]) -> list[Stepped]: ...
+    async def log(self, happenings: Sequence[StoreHappening]) -> None:
+        """Facts about the store itself, in the same log and chain as those about payments."""
+        ...
+
+    async def quarantine(self) -> list[Fact]:
+        """The store's facts since it was restored from a backup, the restore first; empty: no quarantine, or over."""
+        ...
 
     async def get(self, payment_id: bytes) -> Payment | None: ...
     async def get_many(self, payment_ids: Sequence[bytes]) -> list[Payment | None]: ...

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     BANK_ERROR = "BANK_ERROR"
     RESTARTED_WHILE_SENDING = "RESTARTED_WHILE_SENDING"
     BANK_CONTRADICTS = "BANK_CONTRADICTS"
+    RESTORED_FROM_BACKUP = "RESTORED_FROM_BACKUP"
     # What the bank, the client or we decided.
     BANK_ANSWERED = "BANK_ANSWERED"
     BANK_DOES_NOT_HOLD = "BANK_DOES_NOT_HOLD"
@@ -59,6 +60,7 @@ def may_retry(reason: Reason) -> bool:
             | Reason.BANK_ERROR
             | Reason.RESTARTED_WHILE_SENDING
             | Reason.BANK_CONTRADICTS
+            | Reason.RESTORED_FROM_BACKUP
             | Reason.BANK_ANSWERED
             | Reason.BANK_DOES_NOT_HOLD
             | Reason.NOTHING_LEARNT

@@ -6,4 +6,5 @@ from enum import StrEnum
 class Role(StrEnum):
     """The closed list, as the configuration writes them."""
 
+    QUARANTINE = "quarantine"  # see what a restored store waits for, and end its quarantine
     DOUBTS = "doubts"  # see the evidence about payments in doubt, propose and confirm what became of them

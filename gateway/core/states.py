@@ -11,6 +11,9 @@ state. The order of thought behind it:
   what two people have found out (core/decisions.py). No happening in this table is a timer.
 * Giving up a doubt is a kind of its own. CANCELLED is what a client alone may do before sending; were it allowed here,
   one client's call would end a doubt.
+* A store restored from a backup may be older than what the banks know. Whatever it takes for unsent is then SUSPECTED:
+  doubt without an attempt. Proof that the bank does not hold it leads back to where it was: to the outbox, or to its
+  holds, which are as open as before (WITHHELD).
 * A bank can contradict itself. After an end, its contradiction is written down and changes nothing; before sending
   (the bank claims a payment we believe it does not hold) it leads to IN_DOUBT, never to a second send.
 """
@@ -48,9 +51,11 @@ class Kind(StrEnum):
     EXPIRED = "expired"
     MARKED = "marked"  # the attempt is committed; bytes may leave from now on
     NOT_SENT = "not_sent"  # proof that the bank never processed the attempt
+    SUSPECTED = "suspected"  # we are older than the bank may be: it could have been sent after our backup was taken
     DOUBTED = "doubted"  # the attempt ended without a proof or a readable answer
     INQUIRED = "inquired"  # the bank was asked and nothing was learnt
     NOT_HELD = "not_held"  # definite: the bank does not hold the payment
+    WITHHELD = "withheld"  # the same of a payment with open holds: it goes back to them, not to the outbox
     PROPOSED = "proposed"  # one person says what became of it; a second one must confirm
     ABANDONED = "abandoned"  # two people gave it up: never to be sent
     ACCEPTED = "accepted"
@@ -98,20 +103,24 @@ STEPS: dict[tuple[State, Kind], State] = {
     (_S.HELD, _K.REFUSED): _S.REFUSED,
     (_S.HELD, _K.CANCELLED): _S.CANCELLED,
     (_S.HELD, _K.EXPIRED): _S.EXPIRED,
+    (_S.HELD, _K.SUSPECTED): _S.IN_DOUBT,
     (_S.QUEUED, _K.MARKED): _S.SENDING,
     (_S.QUEUED, _K.HOLD_PLACED): _S.HELD,
     (_S.QUEUED, _K.REFUSED): _S.REFUSED,
     (_S.QUEUED, _K.CANCELLED): _S.CANCELLED,
     (_S.QUEUED, _K.EXPIRED): _S.EXPIRED,
+    (_S.QUEUED, _K.SUSPECTED): _S.IN_DOUBT,
     (_S.QUEUED, _K.CONTRADICTED): _S.IN_DOUBT,
     (_S.SENDING, _K.NOT_SENT): _S.QUEUED,
     (_S.SENDING, _K.DOUBTED): _S.IN_DOUBT,
     (_S.SENDING, _K.ACCEPTED): _S.ACCEPTED,
     (_S.SENDING, _K.SETTLED): _S.SETTLED,
     (_S.SENDING, _K.REJECTED): _S.REJECTED,
+    (_S.IN_DOUBT, _K.SUSPECTED): _S.IN_DOUBT,
     (_S.IN_DOUBT, _K.INQUIRED): _S.IN_DOUBT,
     (_S.IN_DOUBT, _K.PROPOSED): _S.IN_DOUBT,
     (_S.IN_DOUBT, _K.NOT_HELD): _S.QUEUED,
+    (_S.IN_DOUBT, _K.WITHHELD): _S.HELD,
     (_S.IN_DOUBT, _K.ABANDONED): _S.CANCELLED,
     (_S.IN_DOUBT, _K.ACCEPTED): _S.ACCEPTED,
     (_S.IN_DOUBT, _K.SETTLED): _S.SETTLED,

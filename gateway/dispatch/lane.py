@@ -60,6 +60,7 @@ class Lane:
             await self._ended.wait()
 
     async def run(self) -> None:
+        await self._house.quarantine.over.wait()  # law 6: nothing is sent before what was sent is found
         self._running = True
         try:
             async with trio.open_nursery() as nursery:

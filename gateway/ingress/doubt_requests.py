@@ -27,7 +27,7 @@ def proposed(request: service.ProposeResolutionRequest) -> tuple[bytes, Decision
     decision = DECISIONS_BACK.get(request.decision)
     if decision is None:
         checks.wrong("decision", "DECISION_REQUIRED", "required: one of causeway.v1.Decision")
-    note = _note(request.note, checks)
+    note = checked_note(request.note, checks)
     checks.done()
     assert decision is not None
     return payment_id, decision, note
@@ -38,7 +38,7 @@ def confirmed(request: service.ConfirmResolutionRequest) -> tuple[bytes, bytes, 
     checks = Checks()
     payment_id = checks.payment_id("id", request.id)
     digest = _digest(request.proposal_digest, checks)
-    note = _note(request.note, checks)
+    note = checked_note(request.note, checks)
     checks.done()
     return payment_id, digest, note
 
@@ -53,7 +53,7 @@ def _digest(text: str, checks: Checks) -> bytes:
     return digest
 
 
-def _note(text: str, checks: Checks) -> str:
+def checked_note(text: str, checks: Checks) -> str:
     """Its own words are in no message: an error ends up in logs, a note may name people."""
     note = text.strip()
     if not 0 < len(note) <= NOTE_CHARS_MAX:

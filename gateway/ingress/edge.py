@@ -9,13 +9,19 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from causeway.v1 import bank_service_pb2_grpc, doubt_service_pb2_grpc, payment_service_pb2_grpc
+from causeway.v1 import (
+    bank_service_pb2_grpc,
+    doubt_service_pb2_grpc,
+    payment_service_pb2_grpc,
+    quarantine_service_pb2_grpc,
+)
 from gateway.config import Config, TlsListen
 from gateway.house import House
 from gateway.ingress.banks import BankService, BreakerOf
 from gateway.ingress.doubts import DoubtService
 from gateway.ingress.payments import PaymentService, Watch
 from gateway.ingress.principals import Principals
+from gateway.ingress.quarantine import QuarantineService
 from gateway.ingress.trace import in_call, traceparent
 from gateway.net.tls import TlsServerFiles, server_context
 from gateway.net.tls_stream import TlsStream
@@ -31,6 +37,7 @@ SERVICES = (
     "causeway.v1.PaymentService",
     "causeway.v1.BankService",
     "causeway.v1.DoubtService",
+    "causeway.v1.QuarantineService",
     "grpc.health.v1.Health",
 )
 Upgrade = Callable[[trio.SocketStream], Awaitable[trio.abc.Stream]]
@@ -48,6 +55,7 @@ class Edge:
         self._watch = watch
         self._breaker_of = breaker_of
         self._health = Health()
+        self._draining = False
         self._servers: list[tuple[Server, Listener]] = []
         self.addresses: dict[str, str] = {}
         """Listener → "host:port", as bound."""
@@ -78,16 +86,18 @@ class Edge:
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serves until cancelled."""
-        self._mark(serving=True)
+        self._mark()
         async with trio.open_nursery() as nursery:
             for server, listener in self._servers:
                 await nursery.start(server.serve, [listener])
             nursery.start_soon(self._watch_banks)
+            nursery.start_soon(self._leave_quarantine)
             task_status.started()
 
     async def drain(self, grace_s: float) -> None:
         """No new calls; open ones get `grace_s` seconds."""
-        self._mark(serving=False)
+        self._draining = True
+        self._mark()
         async with trio.open_nursery() as nursery:
             for server, _ in self._servers:
                 nursery.start_soon(server.drain, grace_s)
@@ -99,6 +109,8 @@ class Edge:
         banks = BankService(self._house, principals, self._breaker_of)
         bank_service_pb2_grpc.add_BankServiceServicer_to_server(banks, server)
         doubt_service_pb2_grpc.add_DoubtServiceServicer_to_server(DoubtService(self._house, principals), server)
+        quarantine = QuarantineService(self._house, principals)
+        quarantine_service_pb2_grpc.add_QuarantineServiceServicer_to_server(quarantine, server)
         self._health.add_to(server)
         if self._config.listen.reflection:
             reflection.add(server, SERVICES)
@@ -127,11 +139,18 @@ class Edge:
                 call.note(status=status)
                 trail.observe(names.CALL_S, trio.current_time() - began_s, method=method, status=status)
 
-    def _mark(self, *, serving: bool) -> None:
-        """`live` stays true while the process can answer at all; `ready` and "" say whether calls are taken."""
+    def _mark(self) -> None:
+        """`live` stays true while the process can answer at all; `ready` and "" say whether payments are taken; a
+        service's name says whether its calls are."""
         self._health.set("live", True)
-        for name in ("", "ready", *SERVICES):
-            self._health.set(name, serving)
+        for name in SERVICES:
+            self._health.set(name, not self._draining)
+        for name in ("", "ready"):
+            self._health.set(name, not self._draining and not self._house.quarantine.active)
+
+    async def _leave_quarantine(self) -> None:
+        await self._house.quarantine.over.wait()
+        self._mark()
 
     async def _watch_banks(self) -> None:
         """A bank is serving while its lane's breaker is closed."""

@@ -22,6 +22,7 @@ from gateway.core.errors import (
     KeyReused,
     NotFound,
     Overloaded,
+    Quarantined,
     StoreFailed,
     Violation,
 )
@@ -63,6 +64,19 @@ class ActRefused(Exception):
         self.state = state
 
 
+class NotQuarantined(Exception):
+    """There is no quarantine to end."""
+
+
+class QuarantineUndecided(Exception):
+    """Payments are in doubt, or mailboxes of banks were not read to their end."""
+
+    def __init__(self, in_doubt: int, unread: Sequence[str]) -> None:
+        super().__init__(f"{in_doubt} in doubt, {len(unread)} mailboxes unread")
+        self.in_doubt = in_doubt
+        self.unread = tuple(unread)
+
+
 class BankNotFound(Exception):
     """No bank of this name is configured. The text says which are."""
 
@@ -93,6 +107,9 @@ Known = (
     | Ambiguous
     | TooLateToCancel
     | ActRefused
+    | Quarantined
+    | NotQuarantined
+    | QuarantineUndecided
     | Overloaded
     | StoreFailed
     | NoCertificate
@@ -146,6 +163,8 @@ def as_rpc_error(error: Known) -> RpcError:
         case ActRefused():
             said = _OBJECTIONS[error.objection].format(state=error.state.value)
             return _told(StatusCode.FAILED_PRECONDITION, error.objection.value, said, {"state": error.state.value})
+        case Quarantined() | NotQuarantined() | QuarantineUndecided():
+            return _about_quarantine(error)
         case Overloaded():
             said = f"Too much at once: {error}. Try again later."
             return _told(StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", said, {}, _retry(error.retry_after_s))
@@ -160,6 +179,23 @@ def as_rpc_error(error: Known) -> RpcError:
         case RoleRequired():
             said = f"This needs the role {error.role.value}, which the configuration does not give this principal."
             return _told(StatusCode.PERMISSION_DENIED, "ROLE_REQUIRED", said, {"role": error.role.value})
+
+
+def _about_quarantine(error: Quarantined | NotQuarantined | QuarantineUndecided) -> RpcError:
+    match error:
+        case Quarantined():
+            said = (
+                "The store was restored from a backup: nothing is admitted until an operator ends the quarantine. "
+                "Do not send it again by itself: what was acknowledged after the backup is unknown here."
+            )
+            return _told(StatusCode.FAILED_PRECONDITION, "QUARANTINED", said)
+        case NotQuarantined():
+            return _told(StatusCode.FAILED_PRECONDITION, "NOT_QUARANTINED", "There is no quarantine to end.")
+        case QuarantineUndecided():
+            unread = ", ".join(error.unread)
+            said = f"{error.in_doubt} payments are in doubt" + (f"; mailboxes not read yet: {unread}" if unread else "")
+            named = {"in_doubt": str(error.in_doubt), "unread_mailboxes": unread}
+            return _told(StatusCode.FAILED_PRECONDITION, "QUARANTINE_UNDECIDED", f"{said}.", named)
 
 
 def going_down() -> RpcError:

@@ -8,7 +8,12 @@ from causeway.v1 import payment_service_pb2 as service
 from causeway.v1.payment_service_pb2_grpc import PaymentServiceServicer
 from gateway import limits
 from gateway.core import happenings
-from gateway.core.errors import Ambiguous, BankUnknown, InvalidInstruction, KeyReused, NotFound, Overloaded, Violation
+from gateway.core.errors import (
+    Ambiguous,
+    NotFound,
+    Overloaded,
+    Violation,
+)
 from gateway.core.facts import Fact
 from gateway.core.payment import Payment, Principal
 from gateway.core.ports import Admitted, Step, Store
@@ -205,9 +210,7 @@ async def of_tenant(store: Store, payment_id: bytes, caller: Principal) -> Payme
     return payment
 
 
-def _answer(
-    key: str, answer: Admitted | InvalidInstruction | BankUnknown | KeyReused | Overloaded
-) -> service.SubmitPaymentsResponse:
+def _answer(key: str, answer: Admitted | Refusal | Overloaded) -> service.SubmitPaymentsResponse:
     if isinstance(answer, Admitted):
         return translate.submitted_in_stream(answer)
     return service.SubmitPaymentsResponse(idempotency_key=key, error=as_proto(as_rpc_error(answer)))

@@ -12,7 +12,9 @@ import trio
 from gateway import failpoints, limits
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import MaybeSent, NotSent, StoreFailed, Unreadable
+from gateway.core.facts import StoreHappening, StoreKind
 from gateway.core.outcome import DENIALS, Outcome
+from gateway.core.payment import is_wire_reference
 from gateway.core.ports import Collects, Step
 from gateway.failpoints import Point
 from gateway.house import Bank, House
@@ -73,6 +75,7 @@ class Collector:
                 logger.error("unreadable report in the mailbox, kept as evidence", extra={"bank": self._bank.name})
                 self._house.trail.count(names.REPORTS, bank=self._bank.name, result="unreadable")
             if collection.cursor == cursor:
+                self._house.quarantine.mailboxes_read.add(self._bank.name)
                 return
             cursor = collection.cursor
             if failpoints.armed:
@@ -91,13 +94,35 @@ class Collector:
             if outcome.word not in DENIALS
         ]
         for start in range(0, len(steps), limits.COMMIT_PAYMENTS_MAX):
-            for stepped in await house.store.take(steps[start : start + limits.COMMIT_PAYMENTS_MAX]):
-                if stepped.payment is None:
+            part = steps[start : start + limits.COMMIT_PAYMENTS_MAX]
+            for step, stepped in zip(part, await house.store.take(part), strict=True):
+                if stepped.payment is None and step.outcome is not None:
                     # Somebody else's payment, or a lie: it touches nothing of ours, and it is counted.
                     house.trail.count(names.REPORTS, bank=bank.name, result="foreign")
-                elif stepped.taken:
+                    await self._note_unknown(step.outcome)
+                elif stepped.payment is not None and stepped.taken:
                     state = stepped.payment.state.value
                     with house.trail.span(
                         names.REPORT, parent=stepped.payment.traceparent, bank=bank.name, state=state
                     ):
                         house.trail.count(names.REPORTS, bank=bank.name, result="taken")
+
+    async def _note_unknown(self, outcome: Outcome) -> None:
+        """In quarantine a reference of our own making that is not in the store is a payment made after the backup: it
+        is written down once, for people, before the cursor moves on."""
+        quarantine, bank = self._house.quarantine, self._bank.name
+        where = (bank, outcome.wire_reference)
+        if not quarantine.active or where in quarantine.unknown or not is_wire_reference(outcome.wire_reference):
+            return
+        if len(quarantine.unknown) >= limits.UNKNOWN_REFERENCES_MAX:
+            quarantine.unlisted += 1
+            return
+        found = StoreHappening(
+            StoreKind.UNKNOWN_REFERENCE,
+            bank=bank,
+            wire_reference=outcome.wire_reference,
+            bank_status=outcome.bank_status,
+            evidence=outcome.evidence,
+        )
+        await self._house.store.log([found])
+        quarantine.unknown[where] = (await self._house.store.quarantine())[-1]

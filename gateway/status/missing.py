@@ -23,9 +23,8 @@ class Missing:
 
     def for_s(self, payment: Payment, asked_at_s: float) -> float | None:
         """How long before this asking the bank's first "not found" about the latest attempt came; None = never."""
-        attempt, since_s = self._since.get(payment.id, (0, 0.0))
-        known = attempt and attempt == _latest(payment)
-        return asked_at_s - since_s if known else None
+        attempt, since_s = self._since.get(payment.id, (None, 0.0))
+        return asked_at_s - since_s if attempt == _latest(payment) else None
 
     def said(self, payment: Payment, at_s: float) -> None:
         """The bank's "not found" came. Only the first about an attempt counts."""
@@ -42,4 +41,5 @@ class Missing:
 
 
 def _latest(payment: Payment) -> int:
+    """Its number; 0 of a payment that is only suspected to have one (a store restored from a backup)."""
     return payment.attempt.number if payment.attempt else 0

@@ -43,7 +43,6 @@ def resolved(
     word = said[-1] if said else None
     if word is not None and word.word is Word.NOT_FOUND and _is_proof(payment, declaration, now_ns, missing_for_s):
         # Proof about this very attempt: of no use should the payment have moved on meanwhile.
-        # An answer without a body is evidence by its status alone, as the adapter has put it.
         freed = replace(word, evidence=evidence or word.evidence)
         return Step(payment_id=payment.id, outcome=freed, expected_version=payment.version)
     if word is None or word.word in DENIALS:
@@ -57,8 +56,7 @@ def resolved(
         same = happenings.still_accepted(word.bank_status, word.bank_reason, next_ns, news)
         return Step(payment_id=payment.id, happening=same, expected_version=payment.version)
     follow_ns = now_ns + int(policy.follow_after_s * 1e9)
-    told = replace(word, evidence=evidence or word.evidence)
-    return Step(payment_id=payment.id, outcome=told, inquire_at_ns=follow_ns)
+    return Step(payment_id=payment.id, outcome=replace(word, evidence=evidence or word.evidence), inquire_at_ns=follow_ns)
 
 
 def next_inquiry_ns(
@@ -80,10 +78,12 @@ def next_inquiry_ns(
 def _is_proof(payment: Payment, declaration: Declaration, now_ns: int, missing_for_s: float | None) -> bool:
     """Whether "not found" proves that the bank does not hold the payment, so that it may be sent again (law 8).
     Not of a bank that has claimed it before: its two words stand against each other, and people decide."""
-    if payment.state is not State.IN_DOUBT or not declaration.not_found_is_proof or not payment.attempts:
+    if payment.state is not State.IN_DOUBT or not declaration.not_found_is_proof:
         return False
     if payment.contradiction or missing_for_s is None or missing_for_s < declaration.visibility_s:
         return False
-    since_first_s = (now_ns - payment.attempts[0].marked_at_ns) / 1e9
+    # A payment that is only suspected to be there (a restored store) was sent after its admission, whenever that was.
+    first_ns = payment.attempts[0].marked_at_ns if payment.attempts else payment.received_at_ns
+    since_first_s = (now_ns - first_ns) / 1e9
     window_s = declaration.duplicate_window_s
     return window_s == 0 or since_first_s < window_s - WINDOW_MARGIN_S

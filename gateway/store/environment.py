@@ -14,6 +14,8 @@ from gateway.store import layout, records
 
 LOCK_FILE: Final = "causeway.lock"
 DATA_FILE: Final = "data.mdb"
+PARTIAL_FOLDER: Final = "restore.partial"
+"""In a data directory: a restore under way, or one that was killed."""
 ENGINE: Final = 0
 """LMDB 0.9 (data format 1). py-lmdb 3 ships two incompatible engines and would let an environment variable choose."""
 
@@ -110,6 +112,15 @@ def lock_directory(path: Path) -> int:
     return descriptor
 
 
+def check_restored(path: Path) -> None:
+    """Raises DataDirectoryUnusable where a restore did not come to its end: an empty store in its place would begin
+    anew, and pay what the lost one has paid."""
+    if (path / PARTIAL_FOLDER).exists() and not (path / DATA_FILE).exists():
+        raise DataDirectoryUnusable(
+            f"{path} holds a restore that did not end: empty the directory and give the `causeway restore` again"
+        )
+
+
 def sync_directory(path: Path) -> None:
     """Makes the names of new files durable: a file's own fsync does not."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -166,17 +177,20 @@ def check_flags(env: Environment) -> None:
 
 def open_maps(path: Path, env: Environment) -> Maps:
     """The mappings of a data directory, made if it is new. Raises DataDirectoryUnusable where a newer Causeway has
-    written it, CorruptRecord where its format cannot be read."""
+    written it or the device fails, CorruptRecord where its format cannot be read."""
     is_new = dict(env.info())["last_txnid"] == 0
-    with env.begin(write=True) as txn:
-        handles = {name: env.open_db(name.encode(), txn=txn) for name in layout.MAPPINGS}
-        meta = handles[layout.META]
+    try:
+        with env.begin(write=True) as txn:
+            handles = {name: env.open_db(name.encode(), txn=txn) for name in layout.MAPPINGS}
+            meta = handles[layout.META]
+            if is_new:
+                txn.put(layout.META_FORMAT, _format_record(layout.FORMAT), db=meta)
+                txn.put(layout.META_HEAD, records.seal_head(layout.META_HEAD, 0, GENESIS), db=meta)
+            check_format(path, txn.get(layout.META_FORMAT, db=meta))
         if is_new:
-            txn.put(layout.META_FORMAT, _format_record(layout.FORMAT), db=meta)
-            txn.put(layout.META_HEAD, records.seal_head(layout.META_HEAD, 0, GENESIS), db=meta)
-        check_format(path, txn.get(layout.META_FORMAT, db=meta))
-    if is_new:
-        sync_directory(path)
+            sync_directory(path)
+    except (lmdb.Error, OSError) as error:
+        raise DataDirectoryUnusable(f"{path / DATA_FILE} cannot be written: {error}") from error
     return Maps(env, handles)
 
 

@@ -10,14 +10,15 @@ key2payment      tenant, idempotency key               fingerprint, id          
 payment2record   id                                    sealed Payment            admit, take          everybody
 end2payment      tenant, EndToEndId, id                –                         admit                by_end_to_end_id
 tenant2payment   tenant, id                            –                         admit                page
-wire2payment     bank, wire reference                  id                        take (MARKED)        take, by_wire
+wire2payment     bank, wire reference                  id                        take (MARKED,         take, by_wire
+                                                                                 SUSPECTED)
 due2payment      bank, class, moment, id  (the outbox) –                         while QUEUED         due, next_due_ns
 inquiry2payment  bank, class, moment, id               –                         while planned        inquiries_due
 state2payment    state, id                             –                         admit, take          in_state, page
 count            bank, state                           payments in it            admit, take          counts
-seq2fact         sequence                              chain hash, sealed Fact   admit, take          facts
-payment2seq      id, version                           sequence                  admit, take          facts_of
-evidence         SHA-256 of the body                   sealed Evidence           take                 evidence
+seq2fact         sequence                              chain hash, sealed Fact   admit, take, log     facts
+payment2seq      id (or STORE_ID), version             sequence                  admit, take, log     facts_of, store
+evidence         SHA-256 of the body                   sealed Evidence           take, log            evidence
 meta             "format" | "head" | "cursor" bank     see records               open, writer         open, writer
 
 `standing` and `moving` say which index entries a payment has; the writer stores the difference between before and
@@ -171,6 +172,9 @@ def inquiry_key(payment: Payment) -> bytes:
 
 def count_key(bank: str, state: State) -> bytes:
     return prefix(bank) + state_prefix(state)
+
+
+VERSION_MAX: Final = (1 << 32) - 1
 
 
 def payment_seq_key(payment_id: bytes, version: int) -> bytes:

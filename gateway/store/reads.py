@@ -13,7 +13,7 @@ from itertools import chain, islice, takewhile
 from typing import Any, Final
 
 from gateway import limits
-from gateway.core.facts import Fact
+from gateway.core.facts import STORE_ID, Fact, StoreKind, quarantined_since
 from gateway.core.payment import Payment
 from gateway.core.ports import Evidence, LaneCounts, PaymentFilter
 from gateway.core.states import State
@@ -195,6 +195,27 @@ class View:
         if stored is None:
             raise CorruptRecord(layout.SEQ2FACT, key, "missing")
         return records.unseal_fact(layout.SEQ2FACT, key, stored)[0]
+
+    def quarantine(self) -> list[Fact]:
+        """The newest facts about the store back to the one that decides. Raises CorruptRecord, also where none of
+        PAGE_SCAN_MAX of them does: a quarantine that cannot be ruled out is in force."""
+        newest: list[Fact] = []
+        for key in islice(self._store_keys(), limits.PAGE_SCAN_MAX):
+            newest.append(self._fact(key))
+            if newest[-1].kind in (StoreKind.RESTORED, StoreKind.QUARANTINE_ENDED):
+                return quarantined_since(newest)
+        if len(newest) == limits.PAGE_SCAN_MAX:
+            raise CorruptRecord(layout.PAYMENT2SEQ, STORE_ID, "too many facts about the store since its restore")
+        return []
+
+    def _store_keys(self) -> Iterator[bytes]:
+        """The sequence keys of the facts about the store, newest first."""
+        cursor: Any = self._txn.cursor(db=self._db[layout.PAYMENT2SEQ])
+        beyond = cursor.set_range(layout.payment_seq_key(STORE_ID, layout.VERSION_MAX))
+        found = cursor.prev() if beyond else cursor.last()
+        while found and cursor.key().startswith(STORE_ID):
+            yield cursor.value()
+            found = cursor.prev()
 
     def head(self) -> tuple[int, bytes]:
         """(last sequence, its chain hash). Raises CorruptRecord."""

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 
 from causeway.store.v1 import record_pb2 as pb
 from gateway import limits
-from gateway.core.facts import Fact
+from gateway.core.facts import Fact, StoreKind
 from gateway.core.payment import (
     Account,
     Address,
@@ -41,7 +41,8 @@ NEW_RECORD_BYTES_MAX: Final = limits.RECORD_BYTES_MAX // 2
 _ENVELOPE = struct.Struct(">BII")
 _REASONS: Final[dict[str, Reason | None]] = {"": None, **{reason.value: reason for reason in Reason}}
 _STATES: Final = {state.value: state for state in State}
-_KINDS: Final = {kind.value: kind for kind in Kind}
+_KINDS: Final[dict[str, Kind | StoreKind]] = {kind.value: kind for kind in (*Kind, *StoreKind)}
+_STATES_OF_FACTS: Final[dict[str, State | None]] = {"": None, **_STATES}
 _BEARERS: Final = {bearer.value: bearer for bearer in ChargeBearer}
 _RAILS: Final = {rail.value: rail for rail in Rail}
 _DECISIONS: Final[dict[str, Decision | None]] = {"": None, **{decision.value: decision for decision in Decision}}
@@ -274,8 +275,8 @@ def fact_body(fact: Fact) -> bytes:
     m.version = fact.version
     m.at_ns = fact.at_ns
     m.kind = fact.kind
-    m.before = fact.before
-    m.after = fact.after
+    m.before = fact.before or ""
+    m.after = fact.after or ""
     if fact.reason is not None:
         m.reason = fact.reason
     m.bank = fact.bank
@@ -318,8 +319,8 @@ def _fact(body: bytes) -> Fact:
         version=m.version,
         at_ns=m.at_ns,
         kind=_KINDS[m.kind],
-        before=_STATES[m.before],
-        after=_STATES[m.after],
+        before=_STATES_OF_FACTS[m.before],
+        after=_STATES_OF_FACTS[m.after],
         reason=_REASONS[m.reason],
         bank=m.bank,
         attempt=m.attempt,

@@ -18,7 +18,7 @@ import trio
 
 from gateway import limits
 from gateway.core.errors import Overloaded
-from gateway.core.facts import Fact
+from gateway.core.facts import Fact, StoreHappening
 from gateway.core.payment import Payment
 from gateway.core.ports import (
     Admission,
@@ -33,7 +33,14 @@ from gateway.core.ports import (
 )
 from gateway.core.states import State, step
 from gateway.store import layout
-from gateway.store.environment import OpenEnvironment, free_bytes, lock_directory, open_environment, open_maps
+from gateway.store.environment import (
+    OpenEnvironment,
+    check_restored,
+    free_bytes,
+    lock_directory,
+    open_environment,
+    open_maps,
+)
 from gateway.store.reads import View
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
@@ -46,7 +53,7 @@ MAP_BYTES_MAX: Final = 64 << 30
 CORRUPT_NOTED_MAX: Final = 1_000  # findings kept for operators; the verifier lists all there are
 PAGE_SLICE: Final = 200  # payments page() looks at in one transaction: a few milliseconds of the event loop
 
-_T = TypeVar("_T", Admission, Step)
+_T = TypeVar("_T", Admission, Step, StoreHappening)
 
 
 class LmdbStore:
@@ -80,6 +87,7 @@ class LmdbStore:
     async def __aenter__(self) -> "LmdbStore":
         self._lock = lock_directory(self._path)
         try:
+            check_restored(self._path)
             env = self._open_with(self._path, self._map_bytes_initial)
             try:
                 env.reader_check()
@@ -148,6 +156,18 @@ class LmdbStore:
         for part in _parts(steps):
             stepped += await self._write_patiently(partial(_take_all, part, now_ns), part)
         return stepped
+
+    async def log(self, happenings: Sequence[StoreHappening]) -> None:
+        """Waits for room as `take` does."""
+        now_ns = self._clock.now_ns()
+
+        def fill(batch: Batch, part: Sequence[StoreHappening]) -> list[None]:
+            for happening in part:
+                batch.log(happening, now_ns)
+            return []
+
+        for part in _parts(happenings):
+            await self._write_patiently(partial(fill, part=part), part)
 
     async def set_cursor(self, bank: str, cursor: str, kept: Sequence[bytes] = ()) -> None:
         """Waits for room as `take` does."""
@@ -268,6 +288,12 @@ class LmdbStore:
         await trio.lowlevel.checkpoint()
         with self._view() as view:
             return view.facts_of(payment_id, limit)
+
+    async def quarantine(self) -> list[Fact]:
+        """Raises CorruptRecord."""
+        await trio.lowlevel.checkpoint()
+        with self._view() as view:
+            return view.quarantine()
 
     async def last_sequence(self) -> int:
         return (await self.head())[0]

@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from gateway.core import happenings
 from gateway.core.decisions import Objection
-from gateway.core.facts import Fact, chained
-from gateway.core.happenings import Happening
+from gateway.core.facts import STORE_ID, Fact, StoreHappening, chained, store_fact
+from gateway.core.happenings import Happening, wire_named
 from gateway.core.life import after, fact
 from gateway.core.payment import Payment
 from gateway.core.ports import Admission, Admitted, Step, Stepped
-from gateway.core.states import IllegalStep, Kind, State
+from gateway.core.states import IllegalStep, State
 from gateway.core.taking import happening_of
 from gateway.store import layout, records
 from gateway.store.environment import Maps, Transaction
@@ -83,6 +83,12 @@ class Batch:
         self._now[moved.id] = moved
         return Stepped(moved, taken=True)
 
+    def log(self, happening: StoreHappening, now_ns: int) -> None:
+        """A fact about the store itself."""
+        if happening.evidence:
+            happening = replace(happening, evidence=self.keep(happening.evidence))
+        self._append(store_fact(happening, self._sequence + 1, self._store_version() + 1, now_ns))
+
     def set_cursor(self, bank: str, cursor: str) -> None:
         key = layout.cursor_key(bank)
         self._txn.put(key, records.seal(key, cursor.encode()), db=self._db[layout.META])
@@ -126,19 +132,17 @@ class Batch:
         return self._txn.get(layout.wire_key(bank, wire_reference), db=self._db[layout.WIRE2PAYMENT]) or b""
 
     def _has_reference(self, payment: Payment, happening: Happening) -> bool:
-        """Whether the attempt that begins may have its wire reference: never one that another payment has."""
-        if happening.kind is not Kind.MARKED or happening.attempt is None:
-            return True
-        owner = self._by_wire(happening.attempt.bank, happening.attempt.wire_reference)
-        return owner in (b"", payment.id)
+        """Whether the payment may have the wire reference that it is sent or suspected under: never another's."""
+        named = wire_named(payment, happening)
+        return named is None or self._by_wire(*named) in (b"", payment.id)
 
     def _step(self, payment: Payment, happening: Happening, now_ns: int) -> Payment:
         moved = after(payment, happening, now_ns)
         if happening.evidence:
             happening = self._kept(happening)
-        if happening.attempt is not None and happening.kind is Kind.MARKED:
-            key = layout.wire_key(happening.attempt.bank, happening.attempt.wire_reference)
-            self._txn.put(key, payment.id, db=self._db[layout.WIRE2PAYMENT])
+        named = wire_named(payment, happening)
+        if named is not None:
+            self._txn.put(layout.wire_key(*named), payment.id, db=self._db[layout.WIRE2PAYMENT])
         self._log(moved, payment.state, happening)
         return moved
 
@@ -155,15 +159,25 @@ class Batch:
         return body
 
     def _log(self, payment: Payment, before: State, happening: Happening) -> None:
-        self._sequence += 1
-        entry = fact(payment, before, happening, self._sequence)
+        self._append(fact(payment, before, happening, self._sequence + 1))
+
+    def _append(self, entry: Fact) -> None:
+        self._sequence = entry.sequence
         body = records.fact_body(entry)
         self._hash = chained(self._hash, body)
         key = layout.number(self._sequence)
         # Sequences only grow, so the log is written at its end: half the price of a search from the root.
         self._txn.put(key, records.seal_fact(key, self._hash, body), append=True, db=self._db[layout.SEQ2FACT])
-        self._txn.put(layout.payment_seq_key(payment.id, payment.version), key, db=self._db[layout.PAYMENT2SEQ])
+        self._txn.put(layout.payment_seq_key(entry.payment_id, entry.version), key, db=self._db[layout.PAYMENT2SEQ])
         self.facts.append(entry)
+
+    def _store_version(self) -> int:
+        """How many facts about the store there are: the version in the highest of their keys."""
+        cursor = self._txn.cursor(db=self._db[layout.PAYMENT2SEQ])
+        beyond = cursor.set_range(layout.payment_seq_key(STORE_ID, layout.VERSION_MAX))
+        found = cursor.prev() if beyond else cursor.last()
+        key = bytes(cursor.key()) if found else b""
+        return int.from_bytes(key[layout.ID_BYTES :], "big") if key.startswith(STORE_ID) else 0
 
     def _write(self, was: Payment | None, payment: Payment) -> None:
         put, db = self._txn.put, self._db

@@ -18,7 +18,7 @@ from typing import Final
 import lmdb
 
 from gateway.core.decisions import recorded_by_two
-from gateway.core.facts import GENESIS, Fact, chained
+from gateway.core.facts import GENESIS, STORE_ID, Fact, StoreKind, chained
 from gateway.core.payment import Payment
 from gateway.core.states import IllegalStep, Kind, State, step
 from gateway.store import layout, records
@@ -149,7 +149,10 @@ class _Verifier:
         report.head = chain_hash  # so that one broken link is one finding
         if view.get(layout.PAYMENT2SEQ, layout.payment_seq_key(fact.payment_id, fact.version)) != key:
             report.found(mapping, key, "payment2seq does not lead to it")
-        if view.get(layout.PAYMENT2RECORD, fact.payment_id) is None:
+        about_store = isinstance(fact.kind, StoreKind)
+        if about_store is not (fact.payment_id == STORE_ID):
+            report.found(mapping, key, "speaks of the store and of a payment at once")
+        elif not about_store and view.get(layout.PAYMENT2RECORD, fact.payment_id) is None:
             report.found(mapping, key, "speaks of a payment that is not there")
         if fact.evidence_sha256 and view.get(layout.EVIDENCE, fact.evidence_sha256) is None:
             report.found(mapping, key, "rests on evidence that is not there")
@@ -186,7 +189,7 @@ class _Verifier:
                 fact = records.unseal_fact(layout.SEQ2FACT, key, stored)[0]
             except CorruptRecord:
                 continue  # reported by the walk over the log
-            if fact.payment_id <= passed:
+            if fact.payment_id <= passed and fact.before is not None and fact.after is not None:
                 if fact.kind is not Kind.RECEIVED:
                     self._counted[fact.bank, fact.before] -= 1
                 self._counted[fact.bank, fact.after] += 1
@@ -218,6 +221,8 @@ class _Verifier:
         try:
             for fact in self._facts_of(view, payment.id):
                 first = fact.kind is Kind.RECEIVED and version == 0
+                if not isinstance(fact.kind, Kind) or fact.after is None:
+                    raise CorruptRecord(layout.SEQ2FACT, layout.number(fact.sequence), "is no fact about a payment")
                 after = State.RECEIVED if first else step(state, fact.kind)
                 if (fact.before, fact.after, fact.version) != (state, after, version + 1):
                     self.report.found(
@@ -302,9 +307,9 @@ class _Verifier:
             return False
         if any(layout.wire_key(a.bank, a.wire_reference) == key for a in payment.attempts):
             return True
-        # A record carries the first and the latest attempts only; the log has them all.
-        facts = self._facts_of(view, payment_id)
-        return any(layout.wire_key(f.bank, f.wire_reference) == key for f in facts if f.kind is Kind.MARKED)
+        # A record carries the first and the latest attempts only; the log has them all, and what was suspected.
+        facts = [f for f in self._facts_of(view, payment_id) if f.kind in (Kind.MARKED, Kind.SUSPECTED)]
+        return any(layout.wire_key(f.bank, f.wire_reference) == key for f in facts)
 
     def _fact_confirmed(self, view: View, key: bytes, sequence: bytes) -> bool:
         stored = view.get(layout.SEQ2FACT, sequence)

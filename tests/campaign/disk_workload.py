@@ -2,9 +2,11 @@
 
 Usage: python -m tests.campaign.disk_workload DIRECTORY. Lines on standard output, one write each: `open`, `ack ID
 VERSION` after a write returned, `shed` when the store had no room, `end`. As the daemon does, it exits with 1 when the
-store has latched, and at once. The fake clock jumps over the store's patience; its thread and the disk are real.
+store has latched, and at once. Two runs write the same bytes in the same calls. The fake clock jumps over the store's
+patience; its thread and the disk are real.
 """
 
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -15,8 +17,8 @@ from trio.testing import MockClock
 
 from gateway.core import happenings
 from gateway.core.errors import Overloaded, StoreFailed
-from gateway.core.payment import Payment
-from gateway.core.ports import Step
+from gateway.core.payment import Payment, new_id
+from gateway.core.ports import Admission, Step
 from gateway.core.reasons import Reason
 from gateway.store.store import LmdbStore
 from tests.fakes.admissions import mark, queued
@@ -33,11 +35,15 @@ def tell(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
 
+def admission(key: str) -> Admission:
+    return queued(key, now_ns=START_NS, id=new_id(START_NS, hashlib.sha256(key.encode()).digest()[:10]))
+
+
 async def admitted(store: LmdbStore, batch: int) -> list[Payment]:
     """As a client would: what is shed comes again with the same keys."""
     for _ in range(TRIES_MAX):
         try:
-            answers = await store.admit([queued(f"{batch}-{n}", now_ns=START_NS) for n in range(BATCH_PAYMENTS)])
+            answers = await store.admit([admission(f"{batch}-{n}") for n in range(BATCH_PAYMENTS)])
         except Overloaded:
             tell("shed")
             continue
@@ -57,7 +63,7 @@ async def work(store: LmdbStore) -> None:
     for batch in range(BATCHES):
         payments = await admitted(store, batch)
         await stepped(store, [Step(payment.id, happening=mark(payment)) for payment in payments])
-        doubt = happenings.doubted(Reason.REPLY_LOST, START_NS, evidence=os.urandom(3000))
+        doubt = happenings.doubted(Reason.REPLY_LOST, START_NS, evidence=f"{batch} ".encode() * 1500)
         await stepped(store, [Step(payments[0].id, happening=doubt)])
 
 

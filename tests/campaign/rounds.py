@@ -23,7 +23,7 @@ from gateway.cli.files import Line
 from gateway.cli.house import verified
 from gateway.cli.patience import Patience
 from gateway.cli.submission import Route, Window, submit
-from gateway.config.rehearsal import AGREED, VARIABLE
+from gateway.config.failpoints import AGREED, VARIABLE
 from gateway.demo import settings
 from gateway.demo.children import Child
 from gateway.demo.oracle import control, judge, read_ledgers
@@ -205,7 +205,7 @@ def _watched_until_settled(stub: object, ids: set[str]) -> set[str]:
             if not left:
                 break
     except grpc.RpcError as error:
-        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:  # type: ignore[attr-defined]
+        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
             raise
     finally:
         stream.cancel()

@@ -4,7 +4,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -119,3 +120,17 @@ def run(module: str, words: Sequence[str], data: Path, fault: Fault | None) -> E
 def read_log(log: Path) -> tuple[Event, ...]:
     found = (_LINE.match(line) for line in log.read_text(errors="replace").splitlines())
     return tuple(Event(int(each["thread"]), float(each["at"]), each["what"]) for each in found if each)
+
+
+@contextmanager
+def attached(pid: int, data: Path, log: Path, fault: Fault) -> Iterator[None]:
+    """strace on a running process of ours, whose store is in `data`, until it has ended."""
+    command = [word for word in options(data, log, fault) if word != "-q"]
+    with subprocess.Popen([*command, "-p", str(pid)], stderr=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stderr is not None
+        said = tracer.stderr.readline()
+        assert "attached" in said, said
+        try:
+            yield
+        finally:
+            tracer.terminate()

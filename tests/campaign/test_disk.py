@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaign.disk import complaints, diagonal, played, recorded
-from tests.campaign.strace import CALLS, Event, missing
+from tests.campaign.strace import CALLS, Event, Fault, missing, run
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -29,3 +29,16 @@ def test_a_failing_device_breaks_no_promise(calls: list[Event], place: int, tmp_
     fault = list(diagonal(calls))[place]
     data = tmp_path / str(fault)
     assert list(complaints(fault, played(data, fault), data)) == []
+
+
+@pytest.mark.parametrize("call", ["pwrite64", "writev", "fdatasync"])
+def test_a_new_directory_on_a_failing_device_is_refused_plainly(call: str, tmp_path: Path) -> None:
+    """A store that cannot be made: nothing is acknowledged, and the start says that the directory is unusable, which
+    the daemon tells in a sentence (DataDirectoryUnusable). Where it is tried again, it is made."""
+    data = tmp_path / "new"
+    data.mkdir()
+    ended = run("tests.campaign.disk_workload", [str(data)], data, Fault(call, "EIO", 1))
+    assert ended.returncode != 0
+    assert not ended.lines
+    assert f"DataDirectoryUnusable: {data}" in ended.errors
+    assert run("tests.campaign.disk_workload", [str(data)], data, None).lines[-1] == "end"

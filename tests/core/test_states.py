@@ -68,7 +68,7 @@ def test_doubt_is_left_by_a_definite_word_or_given_up() -> None:
     proposal leaves it where it is (law 5)."""
     assert STEPS[State.IN_DOUBT, Kind.PROPOSED] is State.IN_DOUBT
     out = {kind for (state, kind), after in STEPS.items() if state is State.IN_DOUBT and after is not State.IN_DOUBT}
-    assert out == {Kind.NOT_HELD, Kind.ACCEPTED, Kind.SETTLED, Kind.REJECTED, Kind.ABANDONED}
+    assert out == {Kind.NOT_HELD, Kind.WITHHELD, Kind.ACCEPTED, Kind.SETTLED, Kind.REJECTED, Kind.ABANDONED}
 
 
 def test_only_a_doubt_is_proposed_about_or_given_up() -> None:

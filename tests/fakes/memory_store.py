@@ -16,8 +16,8 @@ import trio
 from gateway import limits
 from gateway.core import happenings
 from gateway.core.decisions import Objection
-from gateway.core.facts import Fact
-from gateway.core.happenings import Happening
+from gateway.core.facts import STORE_ID, Fact, StoreHappening, quarantined_since, store_fact
+from gateway.core.happenings import Happening, wire_named
 from gateway.core.life import after as after_happening
 from gateway.core.life import fact
 from gateway.core.payment import Payment
@@ -32,7 +32,7 @@ from gateway.core.ports import (
     Stepped,
     WallClock,
 )
-from gateway.core.states import IllegalStep, Kind, State, step
+from gateway.core.states import IllegalStep, State, step
 from gateway.core.taking import happening_of
 from gateway.store.matching import matches
 from tests.fakes.ordered import Ordered
@@ -139,28 +139,46 @@ class MemoryStore:
             yield self._planned[bank, payment.state is State.IN_DOUBT], payment.inquire_at_ns
 
     def _has_reference(self, payment: Payment, happening: Happening) -> bool:
-        attempt = happening.attempt
-        if happening.kind is not Kind.MARKED or attempt is None:
-            return True
-        return self._wires.get((attempt.bank, attempt.wire_reference), payment.id) == payment.id
+        named = wire_named(payment, happening)
+        return named is None or self._wires.get(named, payment.id) == payment.id
 
     def _step(self, payment: Payment, happening: Happening) -> Payment:
         moved = after_happening(payment, happening, self._clock.now_ns())
         if happening.evidence:
-            original_bytes = len(happening.evidence)
-            happening = replace(happening, evidence=happening.evidence[: limits.EVIDENCE_BYTES_MAX])
-            sha256 = hashlib.sha256(happening.evidence).digest()
-            self.evidence_kept.setdefault(sha256, happening.evidence)
-            self._evidence_bytes.setdefault(sha256, original_bytes)
-        if happening.kind is Kind.MARKED and happening.attempt is not None:
-            self._wires[happening.attempt.bank, happening.attempt.wire_reference] = payment.id
+            happening = replace(happening, evidence=self._kept(happening.evidence))
+        named = wire_named(payment, happening)
+        if named is not None:
+            self._wires[named] = payment.id
         self._log(moved, payment.state, happening)
         return moved
+
+    def _kept(self, evidence: bytes) -> bytes:
+        kept = evidence[: limits.EVIDENCE_BYTES_MAX]
+        sha256 = hashlib.sha256(kept).digest()
+        self.evidence_kept.setdefault(sha256, kept)
+        self._evidence_bytes.setdefault(sha256, len(evidence))
+        return kept
 
     def _log(self, payment: Payment, before: State, happening: Happening) -> None:
         entry = fact(payment, before, happening, len(self._facts) + 1)
         self._facts.append(entry)
         self._facts_of[payment.id].append(entry)
+
+    async def log(self, happenings: Sequence[StoreHappening]) -> None:
+        await trio.lowlevel.checkpoint()
+        told = len(self._facts)
+        for happening in happenings:
+            if happening.evidence:
+                happening = replace(happening, evidence=self._kept(happening.evidence))
+            version = len(self._facts_of[STORE_ID]) + 1
+            entry = store_fact(happening, len(self._facts) + 1, version, self._clock.now_ns())
+            self._facts.append(entry)
+            self._facts_of[STORE_ID].append(entry)
+        self._tell(told)
+
+    async def quarantine(self) -> list[Fact]:
+        await trio.lowlevel.checkpoint()
+        return quarantined_since(self._facts_of[STORE_ID][::-1])
 
     def _tell(self, since: int) -> None:
         new = self._facts[since:]

@@ -19,7 +19,8 @@ from gateway.core.ports import Admitted, Step, Stepped
 from gateway.core.states import State
 from gateway.events.watch import watch
 from gateway.intake.draft import Draft
-from gateway.journey import Bank, House, accept
+from gateway.house import Bank, House
+from gateway.journey import accept
 from tests.fakes.bank import DECLARATION
 from tests.fakes.clock import FakeClock
 from tests.fakes.house import profile

@@ -19,7 +19,7 @@ from gateway.core.ports import (
 )
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
-from gateway.journey import Bank
+from gateway.house import Bank
 from tests.fakes.bank import FakeAdapter
 from tests.sim.bank import SimLink
 from tests.sim.store import SimStore

@@ -13,7 +13,7 @@ import trio
 from gateway.core.ports import Collects, Store, WallClock
 from gateway.dispatch.lane import Lane
 from gateway.events.feed import Feed
-from gateway.journey import House
+from gateway.house import House
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
 from gateway.store.recover import recover

@@ -58,8 +58,9 @@ class SimStore(MemoryStore):
         self, clock: FakeClock, disk: MemoryStore, hazards: Hazards, witness: Witness, die: Callable[[], None]
     ) -> None:
         super().__init__(clock)
-        self._payments, self._keys, self._wires = disk._payments, disk._keys, disk._wires
-        self._facts, self._cursors, self.evidence_kept = disk._facts, disk._cursors, disk.evidence_kept
+        for name, kept in vars(disk).items():
+            if name not in ("failed", "_listeners"):
+                setattr(self, name, kept)  # the disk's own, changed in place
         self._hazards = hazards
         self._witness = witness
         self._die = die

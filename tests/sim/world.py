@@ -20,7 +20,7 @@ import trio
 from gateway.core.payment import Payment, Principal
 from gateway.core.ports import CommitListener, Link
 from gateway.core.states import ENDS, Kind, State
-from gateway.journey import Bank, House
+from gateway.house import Bank, House
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_store import MemoryStore
 from tests.sim.bank import SimBank, SimLink

@@ -1,4 +1,4 @@
-"""Reads the fail points of a rehearsal. Two keys open this door: the switch on the command line names a file, and the
+"""Reads the fail points of a test. Two keys open this door: the switch on the command line names a file, and the
 environment agrees. A daemon that pays has neither; with one alone it does not start."""
 
 import os
@@ -12,7 +12,7 @@ from gateway.config.problems import ConfigError, problem
 from gateway.config.section import Section
 from gateway.failpoints import Act, FailPoint, Point
 
-VARIABLE: Final = "CAUSEWAY_REHEARSAL"
+VARIABLE: Final = "CAUSEWAY_FAILPOINTS"
 AGREED: Final = "this daemon may kill itself"
 HIT_MAX: Final = 1_000_000
 
@@ -23,11 +23,11 @@ class _Set(Section):
     act: Act = Field(strict=False, default=Act.KILL, description="what to do")
 
 
-class _Rehearsal(Section):
+class _File(Section):
     failpoints: list[_Set] = Field(min_length=1, max_length=len(Point), description="one act per point")
 
 
-def read_rehearsal(file: Path) -> tuple[FailPoint, ...]:
+def read_failpoints(file: Path) -> tuple[FailPoint, ...]:
     """The fail points in a TOML file: `[[failpoints]]` with `at`, `hit` and `act`.
 
     Raises ConfigError, also where the environment does not agree (VARIABLE must say AGREED).
@@ -38,7 +38,7 @@ def read_rehearsal(file: Path) -> tuple[FailPoint, ...]:
         )
     problems: list[str] = []
     raw: dict[str, Any] = read(file, problems)
-    found = checked(_Rehearsal, file, raw, problems)
+    found = checked(_File, file, raw, problems)
     if found is None or problems:
         raise ConfigError(problems)
     return tuple(FailPoint(each.at, each.hit, each.act) for each in found.failpoints)
