@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import trio
+import trio.lowlevel
 
 from gateway.core.states import State
 from tests.scenarios.bank import AWAY, MISDEEDS, WORDS
@@ -143,7 +144,7 @@ class Play:
 
     async def unwatch(self, name: str) -> None:
         self.stage.listening[name].cancel()
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
 
     async def expect(self, names: str, state: str, more: str | None) -> str | None:
         for name in names_of(names):

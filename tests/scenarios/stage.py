@@ -18,8 +18,8 @@ from gateway.core.payment import Instruction, Money, Payment, Principal
 from gateway.core.ports import Admitted, Step, Stepped
 from gateway.core.states import State
 from gateway.events.watch import watch
-from gateway.intake.draft import Draft
 from gateway.house import Bank, House
+from gateway.intake.draft import Draft
 from gateway.journey import accept
 from tests.fakes.bank import DECLARATION
 from tests.fakes.clock import FakeClock

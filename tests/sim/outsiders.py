@@ -16,8 +16,8 @@ from gateway.core.payment import Instruction, Money, Principal
 from gateway.core.ports import Admitted, Step, Stepped
 from gateway.core.states import State
 from gateway.events.watch import watch
-from gateway.intake.draft import Draft
 from gateway.house import House
+from gateway.intake.draft import Draft
 from gateway.journey import Refusal, accept
 from tests.fakes.payments import instruction
 from tests.sim.oracle import Oracle, Seen
