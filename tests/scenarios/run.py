@@ -12,7 +12,7 @@ An error names the file and the line, and what is allowed there. `python -m test
 import logging
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -252,8 +252,7 @@ def read(line: Line) -> Callable[[Play], Awaitable[str | None]]:
     raise Wrong(f"{line.text!r} is not understood; allowed: {' | '.join(near)}{details}")
 
 
-async def _play(path: Path) -> None:
-    lines = lines_of(path.read_text())
+async def _play(path: Path, lines: Sequence[Line]) -> None:
     async with trio.open_nursery() as nursery:
         play = Play(Stage(nursery))
         for line in lines:
@@ -271,7 +270,7 @@ async def _play(path: Path) -> None:
 def run(path: Path) -> None:
     """Plays a scenario. Raises Wrong."""
     try:
-        run_seeded(0, partial(_play, path))
+        run_seeded(0, partial(_play, path, lines_of(path.read_text())))
     except BaseExceptionGroup as group:
         wrong, rest = group.split(Wrong)
         if rest is not None and wrong is None:
