@@ -56,7 +56,9 @@ def resolved(
         same = happenings.still_accepted(word.bank_status, word.bank_reason, next_ns, news)
         return Step(payment_id=payment.id, happening=same, expected_version=payment.version)
     follow_ns = now_ns + int(policy.follow_after_s * 1e9)
-    return Step(payment_id=payment.id, outcome=replace(word, evidence=evidence or word.evidence), inquire_at_ns=follow_ns)
+    return Step(
+        payment_id=payment.id, outcome=replace(word, evidence=evidence or word.evidence), inquire_at_ns=follow_ns
+    )
 
 
 def next_inquiry_ns(

@@ -100,7 +100,10 @@ class Campaign:
             unsettled = _watched_until_settled(stubs.payments, set(self._book.acked.values()))
             payments = payments_by_key(stubs, list(self._orders))
         complaints = [f"{len(unsettled)} payments are not settled after {QUIET_S_MAX:.0f} s"] if unsettled else []
-        complaints += judge(payments, read_ledgers(self._banks.control_ports)).complaints
+        # What is still open, visibly, may be unbooked; booked twice it may not be.
+        opened = {payment.instruction.idempotency_key for payment in payments if payment.id in unsettled}
+        judged = judge(payments, read_ledgers(self._banks.control_ports)).complaints
+        complaints += [each for each in judged if each.partition(":")[0] not in opened or " 0 times" not in each]
         house.kill_daemon()
         return complaints + self._beside_the_dead()
 
@@ -185,9 +188,20 @@ def staged(root: Path, seed: int) -> Iterator[Campaign]:
     os.environ[VARIABLE] = AGREED
     try:
         with running_banks(root) as banks:
+            for profile in banks.folder.banks.iterdir():
+                profile.write_text(_patient(profile.read_text()))
             yield Campaign(banks, seed)
     finally:
         os.environ.pop(VARIABLE) if before is None else os.environ.update({VARIABLE: before})
+
+
+def _patient(profile: str) -> str:
+    """A "not found" is proof when one daemon hears it twice, `visibility_s` apart: ours rarely live so long. So the
+    inquiry budget of the demo's profiles, a minute, must last for all the rounds."""
+    for before, after in (("window_s = 60.0", "window_s = 7200.0"), ("per_payment_max = 20", "per_payment_max = 100")):
+        assert before in profile
+        profile = profile.replace(before, after)
+    return profile
 
 
 def _unsaid(text: str) -> None:
