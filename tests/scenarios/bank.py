@@ -123,8 +123,12 @@ class ToldBank(SimBank):
 
     def write(self, reference: str, word: Sequence[str]) -> None:
         """A letter into the mailbox, true or not."""
-        said = Said(reference, *word)
-        self.letters.append(said)
+        self.letters.append(Said(reference, *word))
+        if word[0] not in ("NOT_FOUND", "NOT_PROCESSED"):
+            self.show(reference, word)
+
+    def show(self, reference: str, word: Sequence[str]) -> None:
+        """What an inquiry is answered from now on, where the bank has the payment at all."""
         entry = self.entries.get(reference)
-        if entry is not None and word[0] not in ("NOT_FOUND", "NOT_PROCESSED"):
-            entry.said = entry.final = said
+        if entry is not None:
+            entry.said = entry.final = Said(reference, *word)

@@ -21,6 +21,8 @@ from typing import Final
 import trio
 import trio.lowlevel
 
+from gateway.core.decisions import Confirming, Proposing
+from gateway.core.proposal import Decision
 from gateway.core.states import State
 from tests.scenarios.bank import AWAY, MISDEEDS, WORDS
 from tests.scenarios.stage import MOMENT_S, SETTINGS, Stage
@@ -109,6 +111,16 @@ class Play:
         for _ in range(int(times or 1)):
             self.stage.banks[bank].write(self.stage.payment(name).wire_reference, LETTERS[word])
 
+    async def shows(self, bank: str, name: str, word: str) -> None:
+        self.stage.banks[bank].show(self.stage.payment(name).wire_reference, LETTERS[word])
+
+    async def propose(self, actor: str, decision: str, name: str) -> str:
+        return await self.stage.act(name, Proposing(Decision(decision), actor, "seen in the bank's portal"))
+
+    async def confirm(self, actor: str, name: str) -> str:
+        proposal = self.stage.payment(name).proposal
+        return await self.stage.act(name, Confirming(proposal.digest if proposal else bytes(32), actor, "seen, too"))
+
     async def stray_letter(self, bank: str, what: str) -> None:
         self.stage.banks[bank].write("?garbage" if what == "garbage" else "CWSOMEBODYELSE", LETTERS["SETTLED"])
 
@@ -173,7 +185,7 @@ class Play:
         return str(looks[key]())
 
     async def expect_life(self, name: str) -> str:
-        return " ".join(fact.after.value for fact in self.stage.facts(name))
+        return " ".join(str(fact.after) for fact in self.stage.facts(name))
 
     async def expect_seen(self, watcher: str, what: str) -> None:
         seen = self.stage.watchers[watcher]
@@ -198,6 +210,7 @@ class Play:
 
 NAME, BANK = r"([A-Z]\d+)", r"(\w+bank)"
 NAMES = r"([A-Z]\d+(?:\.\.[A-Z]\d+)?)"
+DECISIONS = "|".join(decision.value for decision in Decision)
 STATES = "|".join(state.value for state in State)
 
 
@@ -217,6 +230,9 @@ GRAMMAR: Final[dict[str, tuple[str, Act]]] = {
         rf"bank {BANK} reports {NAME} {_any_of(LETTERS)}(?: (\d+) times)?",
         Play.letter,
     ),
+    "bank northbank shows P1 WORD": (rf"bank {BANK} shows {NAME} {_any_of(LETTERS)}", Play.shows),
+    "ann proposes DECISION about P1": (rf"(ann|bob) proposes ({DECISIONS}) about {NAME}", Play.propose),
+    "bob confirms P1": (rf"(ann|bob) confirms {NAME}", Play.confirm),
     "bank northbank reports garbage|a stranger": (rf"bank {BANK} reports (garbage|a stranger)", Play.stray_letter),
     "after 90 s|min|h|d": (r"after (\d+) (s|min|h|d)", Play.after),
     "clock +2 h": (r"clock ([+-])(\d+) (s|min|h|d)", Play.clock),
@@ -252,7 +268,7 @@ def read(line: Line) -> Callable[[Play], Awaitable[str | None]]:
     raise Wrong(f"{line.text!r} is not understood; allowed: {' | '.join(near)}{details}")
 
 
-async def _play(path: Path, lines: Sequence[Line]) -> None:
+async def _play(name: str, lines: Sequence[Line]) -> None:
     async with trio.open_nursery() as nursery:
         play = Play(Stage(nursery))
         for line in lines:
@@ -263,14 +279,14 @@ async def _play(path: Path, lines: Sequence[Line]) -> None:
                 if play.stage.oracle.broken:
                     raise Wrong(play.stage.oracle.broken[0])
             except (Wrong, AssertionError, Violated, KeyError) as error:
-                raise Wrong(f"{path.name}:{line.number}: {error}") from error
+                raise Wrong(f"{name}:{line.number}: {error}") from error
         nursery.cancel_scope.cancel()
 
 
 def run(path: Path) -> None:
     """Plays a scenario. Raises Wrong."""
     try:
-        run_seeded(0, partial(_play, path, lines_of(path.read_text())))
+        run_seeded(0, partial(_play, path.name, lines_of(path.read_text())))
     except BaseExceptionGroup as group:
         wrong, rest = group.split(Wrong)
         if rest is not None and wrong is None:

@@ -12,7 +12,8 @@ import trio
 
 from gateway.config import CollectPolicy, InquiryPolicy, LanePolicy
 from gateway.core import happenings
-from gateway.core.errors import BankUnknown, InvalidInstruction, KeyReused
+from gateway.core.decisions import Act
+from gateway.core.errors import BankUnknown, InvalidInstruction, KeyReused, Quarantined
 from gateway.core.facts import Fact
 from gateway.core.payment import Instruction, Money, Payment, Principal
 from gateway.core.ports import Admitted, Step, Stepped
@@ -175,6 +176,8 @@ class Stage:
                 return "INVALID " + " ".join(sorted(one.field.rpartition(".")[2] for one in answer.violations))
             case BankUnknown():
                 return "BANK_UNKNOWN"
+            case Quarantined():
+                return "QUARANTINED"
             case Admitted():
                 self.oracle.answered(tenant, order.idempotency_key, answer.payment, replay=answer.replay)
         await trio.sleep(MOMENT_S)
@@ -194,6 +197,18 @@ class Stage:
         stepped = (await self.process.call(take))[0]
         cancelled = stepped.payment is not None and stepped.payment.state is State.CANCELLED
         return "CANCELLED" if cancelled else "too late"
+
+    async def act(self, name: str, act: Act) -> str:
+        """One person's act about a doubt: the state a moment later, or why it was not taken."""
+        assert self.process is not None, "the daemon is not running"
+        payment = self.payment(name)
+
+        async def take(house: House) -> list[Stepped]:
+            return await house.store.take([Step(payment.id, act=act)])
+
+        stepped = (await self.process.call(take))[0]
+        await trio.sleep(MOMENT_S)
+        return self.payment(name).state.value if stepped.taken else str(stepped.objection)
 
     # ------------------------------------------------------------ watchers
 

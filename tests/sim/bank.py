@@ -33,7 +33,7 @@ SUBMISSION_FAULTS: Final = (
 )
 """What can befall a submission. Those not `…_unbooked`, lost on the way, throttled or not sent are booked."""
 QUESTION_FAULTS: Final = ("not_sent", "reply_lost", "hangs", "garbage", "throttled", "of_another", "both_ways")
-LETTER_FAULTS: Final = ("unreadable", "foreign", "repeated", "false_word", "denial", "stale")
+LETTER_FAULTS: Final = ("unreadable", "foreign", "repeated", "false_word", "denial", "stale", "claims_what_it_refused")
 REPORTS_PAGE: Final = 40
 FINAL_AFTER_S: Final = (60.0, 3 * 3600.0)
 LATE_SHARE: Final = 0.9
@@ -86,6 +86,8 @@ class SimBank:
     on_the_way: Counter[str] = field(default_factory=Counter)
     """References in requests that have left us and may still be processed."""
     letters: list[Said] = field(default_factory=list)
+    turned_away: list[str] = field(default_factory=list)
+    """References in messages that it throttled: it knows their names and does not have them."""
     lied_about: set[str] = field(default_factory=set)
     asleep: bool = False
     backlog: list[Call] = field(default_factory=list)
@@ -115,6 +117,7 @@ class SimBank:
                 return call.end(NotSent(self.dice.choice(NOT_SENT)))
             case "throttled":
                 self._forget(call)
+                self._turn_away(self.tongue.references(call.request))
                 return call.end(self.tongue.throttled(call.request))
             case "request_lost" | "hangs_unbooked" | "garbage_unbooked":
                 self._forget(call)
@@ -241,8 +244,15 @@ class SimBank:
             case "denial" if self.tongue.denies:
                 self._gossip(Said("", self.dice.choice(("NOT_FOUND", "NOT_PROCESSED"))))
 
+    def _turn_away(self, references: list[str]) -> None:
+        """It knows their names now; a bank whose left hand does not know its right may claim to have them."""
+        self.turned_away += references
+        if self._strikes(("claims_what_it_refused",), "letter"):
+            self.lied_about.update(references)
+            self.letters += [Said(reference, "TAKEN", "ACCP") for reference in references]
+
     def _gossip(self, word: Said) -> None:
-        reference = self.dice.choice(list(self.entries))
+        reference = self.dice.choice([*self.entries, *self.turned_away])
         self.lied_about.add(reference)
         self.letters.append(Said(reference, word.word, word.status, word.reason))
 

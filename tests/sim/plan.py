@@ -49,6 +49,8 @@ class Plan:
     full: float
     clock_set: float
     """Chance per process that the wall clock was set meanwhile."""
+    clerks_every_s: float
+    """How often two people look at what is in doubt; 0: never."""
     lag_max: int
     lmdb: bool
     tenants: tuple[str, ...] = field(default=("acme", "globex"))
@@ -83,6 +85,7 @@ def plan(seed: int, *, store: str = "mixed") -> Plan:
         full=dice.choice((0.0, 0.05)),
         clock_set=dice.choice((0.0, 0.0, 0.3)),
         lag_max=dice.choice((3, 50)),
+        clerks_every_s=dice.choice((0.0, 0.0, 600.0, 7200.0)),
         lmdb=store == "lmdb" or (store == "mixed" and lmdb),
     )
 

@@ -26,7 +26,7 @@ from tests.fakes.memory_store import MemoryStore
 from tests.sim.bank import SimBank, SimLink
 from tests.sim.determinism import run_seeded, stream
 from tests.sim.oracle import Oracle, Seen, Violated
-from tests.sim.outsiders import Client, Watcher
+from tests.sim.outsiders import Clerks, Client, Watcher
 from tests.sim.plan import CALM_S, LAST_LETTERS_S, Plan
 from tests.sim.process import Process, Recover, RunningStore, recover_as_daemon
 from tests.sim.quiet import QuietTrail
@@ -215,6 +215,10 @@ class World:
                 self.nursery.start_soon(watcher.run)
             for client in self.clients:
                 clients.start_soon(client.run)
+            if self.plan.clerks_every_s:
+                dice = stream(self.plan.seed, "clerks")
+                clerks = Clerks(self, self.oracle.holds, self.oracle, dice, self.faults, self.plan.clerks_every_s)
+                self.nursery.start_soon(clerks.run)
             await self.operate(trio.current_time() + self.plan.chaos_s)
             self.calm = True
             for bank in self.banks.values():
