@@ -11,6 +11,7 @@ import trio
 from adapters.registry import build
 from gateway.config import LanePolicy
 from gateway.connector.config import LinkConfig
+from gateway.connector.link import REASONS
 from gateway.connector.pool import Pool
 from gateway.core.errors import MaybeSent, NotSent
 from gateway.core.payment import Payment
@@ -130,6 +131,11 @@ def test_every_row_has_its_way() -> None:
     """A row that is not tried, and a trial that is in no row, are both worth nothing."""
     assert len({row.id for row in ROWS}) == len(ROWS)
     assert set(WAYS) == {row.id for row in ROWS}, FILLED_BY
+
+
+def test_every_reason_of_the_wire_has_a_row() -> None:
+    """What the connector can say, a bank has been made to bring about."""
+    assert {reason.value for reason in REASONS.values()} <= {row.wire.partition(" ")[2] for row in ROWS}
 
 
 def test_the_table_agrees_with_itself() -> None:
