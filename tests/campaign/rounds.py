@@ -45,11 +45,15 @@ class Round:
     """Whether the daemon ended itself in its point; else it was killed from outside."""
     ready_s: float | None = None
     """From the start of the process to its ready line; None where it died before."""
+    stalled: str = ""
+    """Why it was not ready within the time that its parent waits (30 s), where that is so. Once may be the machine's
+    fault; twice in a row is a complaint."""
     acknowledged: int = 0
     complaints: list[str] = field(default_factory=list)
 
     def line(self) -> str:
         how = "" if self.plan.point is None or self.reached else " (not met; killed from outside)"
+        how += " (not ready in time)" if self.stalled else ""
         ready = "died before it was ready" if self.ready_s is None else f"ready in {self.ready_s:.1f} s"
         text = f"round {self.plan.number:3}  {self.plan.place:17} hit {self.plan.hit:2}{how}  {ready}"
         return f"{text}, {self.acknowledged} acknowledged" + "".join(f"\n    {each}" for each in self.complaints)
@@ -63,6 +67,7 @@ class Campaign:
         self._banks = banks
         self._book = AckBook(banks.folder.root / "acknowledged.jsonl")
         self._orders: dict[str, payment_pb2.Instruction] = {}
+        self._stalled_before = False
         for name, port in banks.control_ports.items():
             control(port, "PUT", "/sins", sins(seed + len(name)))
 
@@ -121,8 +126,11 @@ class Campaign:
             daemon = self._launch(words)
         except Complaint as complaint:
             if self._points_met() == met:
-                round_.complaints.append("\n    ".join((complaint.text, *complaint.advice)))
+                round_.stalled = "\n    ".join((complaint.text, *complaint.advice))
+                round_.complaints += [round_.stalled] if self._stalled_before else []
+            self._stalled_before = bool(round_.stalled)
             return None
+        self._stalled_before = False
         round_.ready_s = time.monotonic() - began
         return daemon
 
