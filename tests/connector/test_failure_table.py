@@ -54,11 +54,11 @@ class Overheard:
         return answer
 
 
-def new_house(link: Overheard, way: Way) -> House:
-    """A house with one bank that speaks ISO 20022 over this link."""
+def new_bank(link: Overheard, way: Way, deadline_s: float) -> Bank:
+    """A bank that speaks ISO 20022 over this link."""
     settings: dict[str, Any] = {"initiating_party_name": "Example Debtor GmbH", "debtor_agent_bic": "COBADEFFXXX"}
-    lane = LanePolicy(request_timeout_s=way.deadline_s, retry_first_s=1.0, retry_max_s=60.0)
-    return house(Bank(profile(lane=lane), build("iso20022", {**settings, **way.protocol}), link))
+    lane = LanePolicy(request_timeout_s=deadline_s, retry_first_s=1.0, retry_max_s=60.0)
+    return Bank(profile(lane=lane), build("iso20022", {**settings, **way.protocol}), link)
 
 
 async def fate(of: House, payment: Payment) -> tuple[Payment, str]:
@@ -72,21 +72,22 @@ async def fate(of: House, payment: Payment) -> tuple[Payment, str]:
 
 async def lived(row: Row, way: Way, link: Overheard) -> None:
     """Delivers the row's payment and its neighbours, and checks what became of each."""
-    here = new_house(link, way)
-    bank = here.banks["northbank"]
+    bank = new_bank(link, way, way.deadline_s)
+    patient = new_bank(link, way, ROW_S_MAX)  # the others' deadlines are not what the row is about
+    here = house(bank)
     before = await queue(here, *range(100, 100 + way.before))
     ours = await queue(here, 1)
     beside = await queue(here, *range(200, 200 + way.beside))
     after = await queue(here, *range(300, 300 + way.after))
     for payment in before:
-        await deliver(here, bank, [payment])
+        await deliver(here, patient, [payment])
     async with trio.open_nursery() as nursery:
         for payment in (*ours, *beside):
             nursery.start_soon(deliver, here, bank, [payment])
     for payment in (*ours, *beside):
         assert (link.ends[payment.wire_reference], (await fate(here, payment))[1]) == (row.wire, row.fate)
     for payment in after:
-        await deliver(here, bank, [payment])
+        await deliver(here, patient, [payment])
     for payment in (*before, *after):
         assert (await fate(here, payment))[1] == "ACCEPTED"
     now, becomes = await fate(here, ours[0])

@@ -272,7 +272,7 @@ async def alpn_refused(scene: Scene) -> Ways:
         yield Way(port)
 
 
-@over_h2(link={"handshake_timeout_s": SHORT_S})
+@over_h2(link={"handshake_timeout_s": 3 * SHORT_S})
 async def greeting_missing(peer: SocketPeer) -> None:
     await peer.stay()
 

@@ -124,12 +124,19 @@ WAYS.update(
             "http/1.1",
             partial(_says, words=b"HTTP/1.1 101 Switching Protocols\r\nupgrade: chess\r\n\r\n", stay=True),
         ),
-        "http1_timeout_before_first_byte": scripted(
-            "http/1.1", partial(_says, words=b"", stay=True), also=serve, deadline_s=SHORT_S, after=1
-        ),
         "http1_answer_twice": scripted("http/1.1", _answers_twice, also=serve, after=1),
         "unasked_408_on_idle": scripted("http/1.1", _answers_and_408, also=serve, before=1),
     }
+)
+
+
+async def _answers_once(peer: SocketPeer) -> None:
+    await peer.wire.send_all(whole(await peer.asked1()))
+    await peer.stay()
+
+
+WAYS["http1_timeout_before_first_byte"] = scripted(
+    "http/1.1", _answers_once, also=serve, deadline_s=SHORT_S, before=1, after=1
 )
 
 

@@ -270,10 +270,11 @@ async def header_bomb(peer: SocketPeer) -> None:
     await peer.stay()
 
 
-@over_h2(link={"ping_after_s": 0.2, "ping_timeout_s": 0.2})
+@over_h2(link={"ping_after_s": 0.2, "ping_timeout_s": 1.0}, before=1)
 async def ping_unanswered(peer: SocketPeer) -> None:
     """`stay` reads bytes and answers no frame."""
-    await greeted(peer)
+    await peer.answer(await greeted(peer))
+    await peer.asked()
     await peer.stay()
 
 
@@ -286,32 +287,42 @@ async def answers_swapped(peer: SocketPeer) -> None:
     await peer.stay()
 
 
-# ------------------------------------------------------------ too late
+# ------------------------------------------------------------ too late, on a session that was open in time
 
 
-@over_h2(deadline_s=SHORT_S)
+async def _after_one_answer(peer: SocketPeer) -> Asked:
+    await peer.answer(await greeted(peer))
+    return await peer.asked()
+
+
+@over_h2(deadline_s=SHORT_S, before=1)
 async def timeout_before_first_byte(peer: SocketPeer) -> None:
-    await greeted(peer)
+    await _after_one_answer(peer)
     await peer.stay()
 
 
-@over_h2(deadline_s=SHORT_S)
+@over_h2(deadline_s=SHORT_S, before=1)
 async def timeout_after_first_byte(peer: SocketPeer) -> None:
-    asked = await greeted(peer)
+    asked = await _after_one_answer(peer)
     await peer.answer(asked, asked.report()[:100], end=False)
     await peer.stay()
 
 
-@over_h2(deadline_s=SHORT_S)
+@over_h2(deadline_s=SHORT_S, before=1)
 async def body_never_read(peer: SocketPeer) -> None:
-    await peer.greet({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    """The window is closed for all streams before the first answer is given."""
+    asked = await greeted(peer)
+    peer.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    await peer.flush()
+    await peer.event(h2.events.SettingsAcknowledged)
+    await peer.answer(asked)
     await peer.stay()
 
 
-@over_h2(deadline_s=SHORT_S, after=1)
+@over_h2(deadline_s=SHORT_S, before=1, after=1)
 async def late_reply(peer: SocketPeer) -> None:
     """Answers when the gateway's RST_STREAM has come, as an answer does that crossed it; then serves the next one."""
-    late = await greeted(peer)
+    late = await _after_one_answer(peer)
     reset = await peer.event(h2.events.StreamReset)
     assert (reset.stream_id, reset.error_code) == (late.stream_id, ErrorCodes.CANCEL)
     await peer.flush(answer_frames(peer, late))
