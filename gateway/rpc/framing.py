@@ -114,7 +114,7 @@ class MessageReader:
         flag, length = PREFIX.unpack_from(rest)
         if flag or length > self._max_bytes:
             self._check(flag, length)
-        return len(rest) - PREFIX_BYTES >= length
+        return bool(len(rest) - PREFIX_BYTES >= length)
 
     def _check(self, flag: int, length: int) -> None:
         if length > self._max_bytes:
