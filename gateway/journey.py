@@ -11,8 +11,8 @@ out of the exchange is *not sent*, *answered* or *maybe sent*; what is none of t
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -74,6 +74,7 @@ async def accept(
     `drafts` are as translated from the wire, unchecked. Raises Overloaded or StoreFailed for the whole batch, of
     which then nothing is acknowledged.
     """
+    _ask_for_room(house, len(drafts))
     now_ns = house.clock.now_ns()
     today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
     answers: list[Admitted | Refusal | None] = [None] * len(drafts)
@@ -222,12 +223,24 @@ async def _committed(house: House, admissions: Sequence[Admission], parent: str)
     """Law 1: returns after the commit. The span is the wait for it, which many calls share."""
     if not admissions:
         return []
-    with house.trail.span(names.COMMIT, parent=parent, batch=len(admissions)):
-        try:
-            return await house.store.admit(admissions)
-        except Overloaded:
-            house.trail.count(names.SHED, len(admissions), queue="writer")
-            raise
+    span = house.trail.span(names.COMMIT, parent=parent, batch=len(admissions))
+    with span, _shed_counted(house, len(admissions)):
+        return await house.store.admit(admissions)
+
+
+def _ask_for_room(house: House, count: int) -> None:
+    """Overload is turned away before it costs anything: what there is of the machine goes into what is taken."""
+    with _shed_counted(house, count):
+        house.store.check_room(count)
+
+
+@contextmanager
+def _shed_counted(house: House, count: int) -> Iterator[None]:
+    try:
+        yield
+    except Overloaded:
+        house.trail.count(names.SHED, count, queue="writer")
+        raise
 
 
 def _result_of(answer: Admitted | Refusal) -> str:

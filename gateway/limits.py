@@ -18,6 +18,7 @@ EXECUTION_DATE_DAYS_AHEAD_MAX: Final = 365  # banks keep warehoused payments for
 # ---- store
 COMMIT_PAYMENTS_MAX: Final = 1024  # writes of one commit: 259,000/s already at 1,000 (design.md section 4)
 WRITER_QUEUE_MAX: Final = 16_384  # writes waiting for the writer; above: Overloaded, about 0.1 s of work
+ADMISSION_WAIT_S_MAX: Final = 1.0  # for the commits ahead of an admission; a disk so slow takes no more of them
 RECORD_BYTES_MAX: Final = 64 * 1024
 EVIDENCE_BYTES_MAX: Final = 64 * 1024  # a bank's answer kept with a fact; longer ones are cut, and say so
 READ_TXN_S_MAX: Final = 1.0  # a reader that lives longer pins pages and the file grows

@@ -239,6 +239,10 @@ class Store(Protocol):
     full; `take`, `log` and `set_cursor` wait for room, because what a bank said must be written down.
     """
 
+    def check_room(self, admissions: int) -> None:
+        """Raises what `admit` of so many would raise now, before any work goes into them: overload is shed first."""
+        ...
+
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]: ...
     async def take(self, steps: Sequence[Step]) -> list[Stepped]: ...
     async def log(self, happenings: Sequence[StoreHappening]) -> None:

@@ -37,6 +37,7 @@ from h2.exceptions import (
 )
 from h2.settings import SettingCodes, Settings
 from h2.stream import StreamInputs
+from hyperframe.frame import Frame
 
 from .literal_hpack import TABLE_SIZE_ZERO
 
@@ -46,6 +47,7 @@ __all__ = [
     "ErrorCodes",
     "Event",
     "FlowControlError",
+    "FrameIgnored",
     "H2Configuration",
     "H2Connection",
     "H2Error",
@@ -166,6 +168,11 @@ class StreamingConnection(H2Connection):
         return size
 
 
+class FrameIgnored(Event):
+    """A frame of which h2 says nothing, such as RST_STREAM or WINDOW_UPDATE on a stream that is over. It was handled
+    all the same, and an owner that counts what frames cost must hear of it."""
+
+
 class ServerConnection(StreamingConnection):
     """The answering side, whose owner bounds the streams and checks the header rules.
 
@@ -178,6 +185,23 @@ class ServerConnection(StreamingConnection):
 
     def __init__(self, settings: dict[SettingCodes, int]) -> None:
         super().__init__(settings, client_side=False)
+        self.frames = 0
+        """Whole frames received; a header block is one."""
+
+    @property
+    def mid_frame(self) -> bool:
+        """Whether a frame, a header block or the preface has begun and is not here whole."""
+        arriving = self.incoming_buffer
+        return bool(arriving._data or arriving._headers_buffer or arriving._preamble_len)
+
+    @property
+    def header_block_bytes(self) -> int:
+        """Of a header block whose end has not come; h2 itself bounds only the number of its frames."""
+        return sum(len(part.data) for part in self.incoming_buffer._headers_buffer)
+
+    def _receive_frame(self, frame: Frame) -> list[Event]:
+        self.frames += 1
+        return super()._receive_frame(frame) or [FrameIgnored()]
 
     @property
     def open_inbound_streams(self) -> int:

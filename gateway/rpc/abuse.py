@@ -1,18 +1,27 @@
 """What a peer may cost: frames that are cheap to send and dear to handle, and pings (gRPC proposal A8)."""
 
+from typing import Final
+
 from .limits import ServerLimits
+
+SUSPICIOUS_BELOW: Final = 0.95
+"""Share of the allowance that is left to a decent client: of a thousand, it cancels fifty calls at a stroke."""
+UPDATES_PER_FRAME: Final = 4
+"""WINDOW_UPDATEs that a frame of ours may call forth: for the stream and the connection, each twice. Source: the same
+bound of Envoy (max_inbound_window_update_frames_per_data_frame_sent), which allows ten."""
 
 
 class AbuseBudget:
     """A token bucket of one connection. `now` is seconds on any steady clock."""
 
-    __slots__ = ("_capacity", "_refill_per_s", "_tokens", "_updated")
+    __slots__ = ("_capacity", "_free_updates", "_refill_per_s", "_tokens", "_updated")
 
     def __init__(self, limits: ServerLimits, now: float) -> None:
         self._capacity = float(limits.abuse_burst)
         self._refill_per_s = limits.abuse_refill_per_s
         self._tokens = self._capacity
         self._updated = now
+        self._free_updates = 0
 
     def spend(self, now: float) -> bool:
         """Pay for one frame; False when nothing is left."""
@@ -20,6 +29,22 @@ class AbuseBudget:
         self._updated = now
         self._tokens = min(self._capacity, self._tokens + refill) - 1.0
         return self._tokens >= 0.0
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether more of the allowance is gone than decent clients ever need."""
+        return self._tokens < self._capacity * SUSPICIOUS_BELOW
+
+    def earn(self, frames: int) -> None:
+        """We sent frames: their reader may open its windows again for nothing."""
+        self._free_updates = min(self._free_updates + frames * UPDATES_PER_FRAME, int(self._capacity))
+
+    def update(self, now: float) -> bool:
+        """Pay for one WINDOW_UPDATE; False when nothing is left."""
+        if self._free_updates > 0:
+            self._free_updates -= 1
+            return True
+        return self.spend(now)
 
 
 class PingStrikes:

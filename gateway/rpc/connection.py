@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _METHOD_NOT_FOUND = trailers(Status(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"))
 _STOPPING = Status(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
 _LINGER_BYTES = 256 * 1024
+_TURN_BYTES_MIN = 1_024  # about fifty of the smallest frames, a millisecond of work
 _KEEPALIVE = b"alive?\0\0"
 _DRAIN = b"drain?\0\0"
 
@@ -60,6 +61,7 @@ class Connection:
         self._stream = stream
         self._calls: dict[int, Call] = {}
         self._writer = Bell()
+        self._turn_bytes = _TURN_BYTES_MIN
         self._heard = trio.current_time()
         self._pong = trio.Event()
         self._idle = trio.Event()  # nothing is left to do or to say
@@ -98,17 +100,31 @@ class Connection:
         with trio.move_on_after(self._limits.preface_timeout_s):
             data = await self._receive()
         while data:
-            self._heard = now = trio.current_time()
-            fresh: list[Call] = []
-            for event in self.session.receive(data, now):
-                self._handle(event, fresh)
-            if self.session.wants_send:
-                self._writer.ring()
-            if self.session.failed is not None:
-                return
+            start = 0
+            while start < len(data):
+                if start:
+                    await trio.lowlevel.checkpoint()
+                part = data[start : start + self._turn_bytes]
+                start += len(part)
+                self._take(part)
+                if self.session.failed is not None:
+                    return
+            data = await self._receive()
+
+    def _take(self, data: bytes | bytearray) -> None:
+        """What is handled before others have their turn. A new connection begins small and grows; one that sends what
+        is of no use stays small, so that its frames wait for one another and not everybody else for them."""
+        self._heard = now = trio.current_time()
+        fresh: list[Call] = []
+        for event in self.session.receive(data, now):
+            self._handle(event, fresh)
+        if self.session.wants_send:
+            self._writer.ring()
+        if self.session.failed is None:
             for call in fresh:
                 self._start(call)
-            data = await self._receive()
+        grown = min(2 * self._turn_bytes, self._limits.receive_chunk_bytes)
+        self._turn_bytes = _TURN_BYTES_MIN if self.session.suspicious else grown
 
     async def _receive(self) -> bytes | bytearray:
         """The next bytes; empty when the peer is gone, in whatever way it went."""

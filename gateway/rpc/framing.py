@@ -107,8 +107,14 @@ class MessageReader:
         return messages
 
     def _whole(self, rest: bytearray) -> bool:
-        """Whether the buffer holds its first message whole, so that a large one is not copied at every frame."""
-        return len(rest) >= PREFIX_BYTES and len(rest) - PREFIX_BYTES >= PREFIX.unpack_from(rest)[1]
+        """Whether the buffer holds its first message whole, so that a large one is not copied at every frame. Its
+        prefix may have come in pieces: it is checked here as well, before anything is collected on its word."""
+        if len(rest) < PREFIX_BYTES:
+            return False
+        flag, length = PREFIX.unpack_from(rest)
+        if flag or length > self._max_bytes:
+            self._check(flag, length)
+        return bool(len(rest) - PREFIX_BYTES >= length)
 
     def _check(self, flag: int, length: int) -> None:
         if length > self._max_bytes:

@@ -12,10 +12,11 @@ class ServerLimits:
     """What one server grants its peers. Units stand in the names; times are seconds, sizes bytes.
 
     Connections
-      max_connections: open at once, handshakes included; one more is closed unread. A descriptor and about
-        100 KiB each.
+      max_connections: open at once, handshakes included. One more takes the place of the longest handshake, which
+        nobody has shown a certificate for yet; without one it is closed unread. A descriptor and about 100 KiB each.
       handshake_timeout_s: for the caller's `upgrade` (TLS); a silent peer must not hold a slot.
       preface_timeout_s: from the handshake to the first bytes of HTTP/2, for the same reason.
+      frame_timeout_s: for one frame or header block to arrive whole, while bytes of it keep coming; 16 KiB at 1 KiB/s.
       accept_retry_s: pause of the accept loop when the process has no descriptors left.
       close_timeout_s: to flush a last GOAWAY and see the peer hang up before the socket is closed.
 
@@ -58,7 +59,8 @@ class ServerLimits:
 
     Abuse
       abuse_burst: cheap-to-send, dear-to-handle frames (RST_STREAM, SETTINGS, PING, PRIORITY, empty DATA, unknown
-        types, refused streams) a connection may send at once; the next one is answered with ENHANCE_YOUR_CALM.
+        types, refused streams, tiny pieces of messages, WINDOW_UPDATE beyond what our answers call for, anything on
+        streams that are over) a connection may send at once; the next one is answered with ENHANCE_YOUR_CALM.
         A batch job that cancels a thousand calls at a stroke is still served.
       abuse_refill_per_s: how fast that allowance comes back; a lively client cancels less.
     """
@@ -66,6 +68,7 @@ class ServerLimits:
     max_connections: int = 1_024
     handshake_timeout_s: float = 10.0
     preface_timeout_s: float = 10.0
+    frame_timeout_s: float = 16.0
     accept_retry_s: float = 0.1
     close_timeout_s: float = 1.0
 

@@ -60,6 +60,7 @@ class Server:
         self._generic: list[grpc.GenericRpcHandler] = []
         self._connections: set[Connection] = set()
         self._accepted = 0
+        self._handshakes: dict[trio.SocketStream, trio.CancelScope] = {}  # the longest first
         self._accepting: trio.CancelScope | None = None
         self._stopping = False
 
@@ -151,12 +152,20 @@ class Server:
                 log.error("cannot accept: out of descriptors", exc_info=error)
                 await trio.sleep(self.limits.accept_retry_s)
                 continue
-            if self._accepted >= self.limits.max_connections:
+            if self._accepted >= self.limits.max_connections and not self._evict():
                 log.warning("refused a connection: %d are open", self._accepted)
                 await trio.aclose_forcefully(socket)
                 continue
             self._accepted += 1
             connections.start_soon(self._serve_accepted, listener, socket)
+
+    def _evict(self) -> bool:
+        """Gives up the longest handshake: peers that stall must not keep out those who have a certificate."""
+        oldest = next(iter(self._handshakes), None)
+        if oldest is None:
+            return False
+        self._handshakes.pop(oldest).cancel()
+        return True
 
     async def _serve_accepted(self, listener: Listener, socket: trio.SocketStream) -> None:
         try:
@@ -175,13 +184,16 @@ class Server:
         if listener.upgrade is None:
             return socket
         stream = None
-        with trio.move_on_after(self.limits.handshake_timeout_s):
+        with trio.move_on_after(self.limits.handshake_timeout_s) as scope:
+            self._handshakes[socket] = scope
             try:
                 stream = await listener.upgrade(socket)
             except Exception as error:
                 # Whatever the peer did to make a handshake fail is its own affair; the cause is for the log.
                 cause = getattr(error, "cause", "") or type(error).__name__.lower()
                 log.info("a client's handshake failed", extra={"host": _host(socket), "cause": cause})
+            finally:
+                self._handshakes.pop(socket, None)
         if stream is not None and getattr(stream, "selected_alpn", "h2") not in _ALPN:
             log.info("a client did not choose h2", extra={"host": _host(socket)})
             return None

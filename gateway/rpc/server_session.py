@@ -9,7 +9,7 @@ from gateway.net import http2
 
 from .abuse import AbuseBudget, PingStrikes
 from .burden import Burden
-from .events import Opened
+from .events import Event, Opened
 from .framing import MessageReader
 from .limits import ServerLimits
 from .metadata import NO_HEAD, MalformedMetadata, MalformedRequest, RequestHead, read_head
@@ -41,6 +41,7 @@ class ServerSession(Session[Stream]):
         )
         super().__init__(self._h2, limits, now, burden)
         self.lingering = 0
+        self._progress = now  # when a frame was last whole
         self._abuse = AbuseBudget(limits, now)
         self._pings = PingStrikes(limits)
         self._refuse_above = _LAST_STREAM_ID
@@ -50,9 +51,28 @@ class ServerSession(Session[Stream]):
             http2.SettingsAcknowledged: self._on_chatter,
             http2.PriorityUpdated: self._on_chatter,
             http2.UnknownFrameReceived: self._on_chatter,
+            http2.FrameIgnored: self._on_chatter,
         }
 
     # What arrives
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether the peer has sent more of no use than a decent one does."""
+        return self._abuse.suspicious
+
+    def receive(self, data: bytes | bytearray, now: float) -> list[Event]:
+        """See Session. A peer that takes forever over one frame is told to calm down too: whoever reads only what it
+        has finished saying never ends the connection for silence."""
+        frames = self._h2.frames
+        events = super().receive(data, now)
+        if self._h2.frames > frames or not self._h2.mid_frame:
+            self._progress = now
+        elif now - self._progress > self.limits.frame_timeout_s:
+            self.fail("a frame takes too long", http2.ErrorCodes.ENHANCE_YOUR_CALM)
+        if self._h2.header_block_bytes > self.limits.header_list_bytes:
+            self.fail("header block too large", http2.ErrorCodes.ENHANCE_YOUR_CALM)
+        return events
 
     def _spend(self, reason: str) -> None:
         if not self._abuse.spend(self._now):
@@ -108,6 +128,11 @@ class ServerSession(Session[Stream]):
             self._h2.announce_empty_table = True
         super()._on_settings(event)
 
+    def _on_window(self, event: http2.WindowUpdated) -> None:
+        if not self._abuse.update(self._now):
+            raise TooMuch("too many window updates")
+        super()._on_window(event)
+
     def _on_reset(self, event: http2.StreamReset) -> None:
         if event.stream_id in self.streams:
             self.lingering += 1
@@ -160,21 +185,22 @@ class ServerSession(Session[Stream]):
 
     def _send_headers(self, stream: Stream, headers: bytes) -> None:
         stream.began = True
-        self._pings.forgive()
+        self._sent(0)
         self._h2.write_headers(stream.id, headers)
 
     def _send_trailers(self, stream: Stream, trailers: bytes) -> None:
         if not stream.began:
             trailers = RESPONSE_HEADERS + trailers
-        self._pings.forgive()
+        self._sent(0)
         self._h2.write_headers(stream.id, trailers, end_stream=True)
         if not stream.ended:
             # The answer is complete: the client need not send the rest (RFC 9113 section 8.1).
             self._h2.reset_stream(stream.id, http2.ErrorCodes.NO_ERROR)
         self._close(stream)
 
-    def _sent_data(self) -> None:
+    def _sent(self, size: int) -> None:
         self._pings.forgive()
+        self._abuse.earn(1 + size // self.limits.frame_bytes)
 
     # Leaving
 

@@ -28,6 +28,7 @@ from .stream import Stream
 log = logging.getLogger(__name__)
 
 PROTOCOL_WINDOW_BYTES: Final = 65_535  # every connection starts with it, RFC 9113 section 6.9.2
+SCRAP_BYTES: Final = 256  # less in a DATA frame, and the message still not whole: nobody but an attacker cuts so small
 S = TypeVar("S", bound=Stream)
 
 
@@ -138,9 +139,15 @@ class Session(ABC, Generic[S]):
             self._break(stream, error.status)
             return
         if messages:
+            stream.scraps = 0
             stream.inbox += messages
             self._readable(stream)
-        elif not stream.inbox:
+        elif 0 < len(data) < SCRAP_BYTES:
+            # Some write a message's prefix as a frame of its own: the first scrap is free.
+            stream.scraps += 1
+            if stream.scraps > 1:
+                self._spend("too many scraps of messages")
+        if not stream.inbox:
             # A message larger than the window must be able to arrive whole; it is bounded by its own limit.
             self.release(stream)
 
@@ -284,7 +291,7 @@ class Session(ABC, Generic[S]):
             outbox.append(memoryview(data)[sent:])
             self._blocked[stream.id] = stream
         if sent:
-            self._sent_data()
+            self._sent(sent)
             self.flushed.append(stream)
         return sent
 
@@ -305,8 +312,8 @@ class Session(ABC, Generic[S]):
     def _send_trailers(self, stream: S, trailers: bytes) -> None:
         """End our half of the stream; its outbox is empty."""
 
-    def _sent_data(self) -> None:
-        """Data has been queued."""
+    def _sent(self, size: int) -> None:
+        """So many bytes of data have been queued for the wire."""
 
     # The connection
 

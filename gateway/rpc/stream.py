@@ -11,6 +11,7 @@ class Stream:
       inbox: whole messages, decompressed, that the handler has not taken.
       ended: the client has half-closed; no more messages will come.
       unacked: flow-controlled bytes received for which no WINDOW_UPDATE has been sent.
+      scraps: tiny frames since the last whole message.
       buffered: bytes held in `inbox` and in a message that is not whole yet.
     From us
       initial: header block still to be sent before the first message; None before the handler decided.
@@ -35,6 +36,7 @@ class Stream:
         "outbox",
         "queued",
         "reader",
+        "scraps",
         "trailers",
         "turn",
         "unacked",
@@ -49,6 +51,7 @@ class Stream:
         self.broken = False
         self.unacked = 0
         self.buffered = 0
+        self.scraps = 0
         self.initial: bytes | None = None
         self.began = False
         self.outbox: list[bytes | memoryview] = []

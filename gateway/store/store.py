@@ -133,6 +133,9 @@ class LmdbStore:
 
     # ------------------------------------------------------------ writes
 
+    def check_room(self, admissions: int) -> None:
+        self._writer.check_room(admissions, sheddable=True)
+
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]:
         """Raises IllegalStep or ValueError for an admission that can never be stored, before anything is written,
         and CorruptRecord where the payment that has a key cannot be read: then nothing of these admissions that

@@ -122,6 +122,7 @@ class Writer:
         self._waiting = 0
         self._commits = self._writes = 0
         self._last_commit: tuple[int, float] | None = None
+        self._committed_s = self._commit_began_s = 0.0
         self._used_bytes = self._map_bytes = 0
         self._page_bytes = maps.env.stat()["psize"]
         self._token = trio.lowlevel.current_trio_token()
@@ -136,7 +137,7 @@ class Writer:
     async def submit(self, jobs: Sequence[Job]) -> None:
         """Returns when every job's commit is durable. Raises StoreFailed, Overloaded before any work, or the first
         error of a job. Being cancelled here takes nothing back."""
-        self._admissible(jobs)
+        self.check_room(sum(job.weight for job in jobs), sheddable=any(job.sheddable for job in jobs))
         with self._wake:
             self._queue.extend(jobs)
             self._wake.notify()
@@ -147,18 +148,24 @@ class Writer:
             if job.error is not None:
                 raise job.error
 
-    def _admissible(self, jobs: Sequence[Job]) -> None:
+    def check_room(self, writes: int, *, sheddable: bool) -> None:
+        """Raises StoreFailed, or Overloaded where so many writes more would wait too long or have no room."""
         if self._latched is not None or self._closing:
             raise self._store_failed()
-        sheddable = any(job.sheddable for job in jobs)
         room = limits.WRITER_QUEUE_MAX * (ADMISSIONS_QUEUE_SHARE if sheddable else 1.0)
-        if self._waiting + sum(job.weight for job in jobs) > room:
-            raise Overloaded("store queue", RETRY_AFTER_QUEUE_S)
+        wait_s = self._waiting // limits.COMMIT_PAYMENTS_MAX * self._commit_s()
+        if self._waiting + writes > room or (sheddable and wait_s > limits.ADMISSION_WAIT_S_MAX):
+            raise Overloaded("store queue", min(max(wait_s, RETRY_AFTER_QUEUE_S), RETRY_AFTER_FULL_S))
         if sheddable and self._used_bytes > SHED_SHARE * self._map_bytes_max:
             raise Overloaded("store", RETRY_AFTER_FULL_S)
         if sheddable and self._disk_free() < DISK_RESERVE_BYTES:
             # LMDB calls a write that the full disk cut short EIO, which latches: admissions must stop before that.
             raise Overloaded("disk", RETRY_AFTER_FULL_S)
+
+    def _commit_s(self) -> float:
+        """What a commit costs at present: the last one, or the one under way if that takes longer already."""
+        began_s = self._commit_began_s
+        return max(self._committed_s, time.monotonic() - began_s if began_s else 0.0)
 
     def _store_failed(self) -> StoreFailed:
         error = StoreFailed("the store is closed" if self._latched is None else f"the store failed: {self._latched}")
@@ -288,15 +295,17 @@ class Writer:
         except BaseException:
             txn.abort()
             raise
-        began_s = time.monotonic()
+        began_s = self._commit_began_s = time.monotonic()
         try:
             txn.commit()
         except Exception as error:
             if isinstance(error, lmdb.Error) and _is_full(error) and self._t_usable():
                 raise
             raise _Unknown(f"commit: {error}") from error
+        finally:
+            self._commit_began_s, self._committed_s = 0.0, time.monotonic() - began_s
         try:
-            return self._t_committed(jobs, batch, time.monotonic() - began_s)
+            return self._t_committed(jobs, batch, self._committed_s)
         except Exception as error:
             # The batch is durable and must not be run again: a mark would be refused as taken, an admission would be
             # told to be a replay.

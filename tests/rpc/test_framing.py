@@ -1,6 +1,7 @@
 """Length-prefixed messages."""
 
 import gzip
+import struct
 
 import grpc
 import pytest
@@ -88,3 +89,14 @@ def test_broken_gzip(squeezed: bytes) -> None:
     with pytest.raises(RpcError) as caught:
         inflate(squeezed, 1_000)
     assert caught.value.code is grpc.StatusCode.INTERNAL
+
+
+@pytest.mark.parametrize("prefix", [struct.pack(">BL", 0, 1_001), struct.pack(">BL", 2, 1), struct.pack(">BL", 1, 1)])
+@pytest.mark.parametrize("cut", range(1, 5))
+def test_a_prefix_in_pieces_is_checked(prefix: bytes, cut: int) -> None:
+    """A message that may not be is refused by its prefix alone, also where that came in two frames: nothing of 4 GiB is
+    collected on its word."""
+    reader = MessageReader(1_000, gzip=False)
+    assert reader.feed(prefix[:cut]) == []
+    with pytest.raises(RpcError):
+        reader.feed(prefix[cut:])
