@@ -16,6 +16,8 @@ from tests.sim.tongue import Iso20022, Plain, Tongue
 
 LMDB_SHARE: Final = 0.1
 """Of the seeds, over the real store (where the run asks for a mixture)."""
+CLAIMING_SHARE: Final = 0.15
+"""Of the banks: they turn most away and say that they have it."""
 PAYMENTS: Final = (20, 60, 120)
 LIVES: Final = 60
 """Processes of a run, about, where the seed wants them to live a minute each."""
@@ -151,4 +153,6 @@ def _weights(dice: random.Random) -> dict[str, float]:
         chosen = dice.sample(faults, dice.randint(0, len(faults)))
         rate = dice.choice((0.1, 0.4, 0.8))
         weights.update({fault: weights.get(fault, 0.0) + rate / max(1, len(chosen)) for fault in chosen})
+    if dice.random() < CLAIMING_SHARE:
+        weights.update({"throttled": 0.8, "claims_what_it_refused": 0.8})
     return weights

@@ -14,20 +14,23 @@ from tests.sim.report import untaken
 from tests.sim.world import Outcome, Parts, run
 
 ROOT = Path(__file__).parents[2]
-SEEDS = (2, 9, 24, 40)
-"""9 and 40 found that a clock set while the daemon was down shortened a bank's visibility window."""
-REPLAYED = 29
+SEEDS = (18, 19, 4, 12)
+"""Few that take many steps of the table; what earlier ones found is kept as scenarios (bug_*.txt)."""
+REPLAYED = 4
 SEEDS_TO_FIND_MAX = 40
+MISSING_MAX = 3
 
-outcomes: dict[int, Outcome] = {}
+
+@pytest.fixture(scope="module")
+def campaign() -> dict[int, Outcome]:
+    return {seed: run(plan(seed, store="memory")) for seed in SEEDS}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_no_law_is_broken(seed: int) -> None:
+def test_no_law_is_broken(seed: int, campaign: dict[int, Outcome]) -> None:
     """Crashes, banks with every sin, retrying clients: no acknowledged payment is lost, none is booked twice, and at
     the end each has ended or stands in a doubt whose budget is spent."""
-    outcomes[seed] = run(plan(seed, store="memory"))
-    assert not outcomes[seed].broken, f"replay: make sim SEEDS={seed}"
+    assert not campaign[seed].broken, f"replay: make sim SEEDS={seed}"
 
 
 def test_no_law_is_broken_over_lmdb() -> None:
@@ -92,7 +95,7 @@ def test_the_rough_plan_itself_is_survived() -> None:
     assert not run(_rough(1)).broken
 
 
-def test_the_campaign_takes_most_steps_of_the_table() -> None:
-    """Of those that this version can take; `make sim` shows what a longer one takes."""
-    missing, _ = untaken(list(outcomes.values()))
-    assert len(missing) <= 4, missing
+def test_the_campaign_takes_nearly_every_step_of_the_table(campaign: dict[int, Outcome]) -> None:
+    """Of those that a run can take; `make sim` shows what a longer one takes, and why the others are elsewhere."""
+    missing, _ = untaken(list(campaign.values()))
+    assert len(missing) <= MISSING_MAX, missing
