@@ -111,11 +111,12 @@ class Iso20022:
 
     def _report(self, said: list[Said]) -> bytes:
         named = [one for one in said if one.reference in self.known]
-        if not named:
-            return pain002.report("SOMEBODYELSE", "pain.001.001.09", 0.0, [])
-        initiation = self.known[named[0].reference][0]
+        message_id, name = "SOMEBODYELSE", "pain.001.001.09"
+        if named:
+            initiation = self.known[named[0].reference][0]
+            message_id, name = initiation.message_id, initiation.name
         statuses = [_status(self.known[one.reference][1], one) for one in named]
-        whole = pain002.report(initiation.message_id, initiation.name, 0.0, statuses)
+        whole = pain002.report(message_id, name, 0.0, statuses)
         return _MESSAGE_ID.sub(b"<MsgId>REPORT</MsgId>", whole)  # the writer draws it from the system's entropy
 
 
