@@ -27,7 +27,7 @@ PAGE_SCAN_MAX: Final = 2_000  # records one page() may look at before it returns
 # ---- lists and watching
 PAGE_SIZE_DEFAULT: Final = 100
 PAGE_SIZE_MAX: Final = 1_000
-WATCH_PAGE_MAX: Final = 500  # facts read from the store at once for one watcher
+WATCH_PAGE_MAX: Final = 100  # facts read from the store at once for one watcher: some 60 KiB it may sit on for hours
 WATCHERS_MAX: Final = 1_000  # each costs a task and a page of facts
 KEY_LOOKUP_MAX: Final = 10  # payments of one EndToEndId we look at before we call it ambiguous
 

@@ -20,7 +20,7 @@ from gateway.core.ports import Store
 
 RETRY_AFTER_S: Final = 5.0
 """When a place for a watcher may have become free."""
-RECENT_MAX: Final = 2 * limits.WATCH_PAGE_MAX
+RECENT_MAX: Final = 10 * limits.WATCH_PAGE_MAX
 """Latest facts kept in memory, below 1 MiB: whoever is further behind reads the store."""
 
 
@@ -33,6 +33,7 @@ class Feed:
         self._recent: list[Fact] = []
         self._watchers = 0
         self._closed = False
+        self._reading = trio.Lock()  # a thousand who are behind read one after another, and payments go on between
         store.on_commit(self._ring)
 
     @property
@@ -74,7 +75,8 @@ class Feed:
     async def _page(self, after: int) -> Sequence[Fact]:
         recent = self._recent
         if not recent or after + 1 < recent[0].sequence:
-            return await self._store.facts(after, limits.WATCH_PAGE_MAX)
+            async with self._reading:
+                return await self._store.facts(after, limits.WATCH_PAGE_MAX)
         await trio.lowlevel.checkpoint()
         start = after + 1 - recent[0].sequence  # sequences have no gaps
         return recent[start : start + limits.WATCH_PAGE_MAX]

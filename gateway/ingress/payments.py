@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final, Protocol
 
+from causeway.v1 import payment_pb2
 from causeway.v1 import payment_service_pb2 as service
 from causeway.v1.payment_service_pb2_grpc import PaymentServiceServicer
 from gateway import limits
@@ -30,6 +31,7 @@ from gateway.ingress.errors import (
 )
 from gateway.ingress.principals import Principals
 from gateway.ingress.trace import parent_of
+from gateway.ingress.turns import TURN_MAX, Turns
 from gateway.journey import Refusal, accept
 from gateway.rpc.server import Batch
 from gateway.telemetry import names
@@ -75,6 +77,7 @@ class PaymentService(PaymentServiceServicer):
         self._store = house.store
         self._principals = principals
         self._watch = watch
+        self._pages = Turns()
 
     async def SubmitPayment(  # noqa: N802 (the API's name, as below)
         self, request: service.SubmitPaymentRequest, context: Call
@@ -112,10 +115,8 @@ class PaymentService(PaymentServiceServicer):
     ) -> service.ListPaymentsResponse:
         with answered():
             asked = requests.page_asked(request, self._principals.of(context.peer_certificate).tenant)
-            payments, after = await self._store.page(asked.which, after=asked.after, limit=asked.size)
-            return service.ListPaymentsResponse(
-                payments=[translate.payment(payment) for payment in payments], next_page_token=asked.next_token(after)
-            )
+            payments, after = await self._page(asked)
+            return service.ListPaymentsResponse(payments=payments, next_page_token=asked.next_token(after))
 
     async def CancelPayment(  # noqa: N802
         self, request: service.CancelPaymentRequest, context: Call
@@ -142,7 +143,12 @@ class PaymentService(PaymentServiceServicer):
             )
             async with aclosing(watch) as pages:
                 async for facts, looked_at in pages:
-                    yield Batch(self._told(facts, looked_at))
+                    for start in range(0, max(1, len(facts)), TURN_MAX):
+                        part = facts[start : start + TURN_MAX]
+                        until = looked_at if start + TURN_MAX >= len(facts) else part[-1].sequence
+                        await self._pages.pause()
+                        # Under no name of ours: a reader may keep us here for hours, and must not keep the messages.
+                        yield Batch(self._told(part, until))
             raise going_down()
 
     async def _submit(
@@ -159,6 +165,20 @@ class PaymentService(PaymentServiceServicer):
             _answer(request.instruction.idempotency_key, answer)
             for request, answer in zip(arrived, answers, strict=True)
         ]
+
+    async def _page(self, asked: requests.Page) -> tuple[list[payment_pb2.Payment], bytes]:
+        """The payments of a page, and where the next one begins; in parts, so that others have their turn between."""
+        self._pages.check_room()
+        found: list[payment_pb2.Payment] = []
+        after = asked.after
+        while len(found) < asked.size:
+            limit = min(TURN_MAX, asked.size - len(found))
+            async with self._pages.turn():
+                part, after = await self._store.page(asked.which, after=after, limit=limit)
+                found += [translate.payment(payment) for payment in part]
+            if len(part) < limit or not after:
+                break
+        return found, after
 
     def _told(self, facts: Sequence[Fact], looked_at: int) -> list[service.WatchPaymentsResponse]:
         """Each fact with the position after it, and a heartbeat where the page goes further than its last fact."""

@@ -152,11 +152,16 @@ class StreamingConnection(H2Connection):
         if stream is not None:
             self._closed_streams[stream_id] = stream.closed_by
 
+    def window_of(self, stream_id: int) -> int:
+        """How many bytes of data may leave on a stream now; negative where the peer has shrunk its windows."""
+        stream = self.streams[stream_id]
+        window: int = min(self.outbound_flow_control_window, stream.outbound_flow_control_window)
+        return window
+
     def write_data(self, stream_id: int, data: bytes | memoryview) -> int:
         """Queue as much of `data` as both windows allow, in frames as large as the peer takes; returns how much."""
         stream = self.streams[stream_id]
-        window = min(self.outbound_flow_control_window, stream.outbound_flow_control_window)
-        size = min(len(data), max(0, window))
+        size = min(len(data), max(0, self.window_of(stream_id)))
         most = self.max_outbound_frame_size
         out = self._data_to_send
         for start in range(0, size, most):

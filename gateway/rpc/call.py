@@ -143,21 +143,20 @@ class Call:
         self.wire.session.send(self.stream, framed)
         self.wire.wake_writer()
 
-    async def find_room(self, size: int = 0) -> None:
-        """Wait until so many bytes more may be queued for this connection.
+    def check_room(self, size: int = 0) -> None:
+        """Whether the connection may hold so many bytes of answers more.
 
         Raises:
-            RpcError: RESOURCE_EXHAUSTED if others' answers fill it, so that nothing of this call could make room.
+            RpcError: RESOURCE_EXHAUSTED if it may not: the client does not read what it has asked for.
         """
-        while not self.wire.session.may_hold(size) and not self.stream.closed:
-            if not self.stream.out_bytes:
-                raise RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many answers wait unread on this connection")
-            await self.room.wait()
+        if not self.wire.session.may_hold(size):
+            raise RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many answers wait unread on this connection")
 
     async def wait_for_room(self) -> None:
-        """Sleep until the client has read enough for more to be queued."""
-        stream = self.stream
-        while stream.out_bytes > self.wire.session.limits.stream_send_buffer_bytes:
+        """Sleep until the client has read enough for more to be queued: all of it where the connection is full."""
+        session, stream = self.wire.session, self.stream
+        enough = session.limits.stream_send_buffer_bytes
+        while stream.out_bytes > (enough if session.may_hold() else 0):
             await self.room.wait()
 
     async def wait_until_sent(self) -> None:

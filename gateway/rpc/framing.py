@@ -76,6 +76,10 @@ class MessageReader:
         """Bytes of the message that is not whole yet, its prefix included."""
         return len(self._rest)
 
+    def drop(self) -> None:
+        """Forget the message that is not whole: no more is wanted of this stream."""
+        self._rest = bytearray()
+
     def feed(self, data: bytes) -> list[bytes]:
         """Take what arrived; give every message that is now whole (`Deflated` if it is compressed).
 

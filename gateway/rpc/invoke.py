@@ -78,7 +78,7 @@ def _finish(call: Call, context: Context, status: Status, *, discard: bool = Fal
 
 async def _serve(call: Call, context: Context) -> None:
     method = call.method
-    await call.find_room()
+    call.check_room()
     argument: Any = Requests(call) if method.request_streaming else await _only_request(call)
     if method.response_streaming:
         await _stream_responses(call, context, argument)
@@ -86,7 +86,7 @@ async def _serve(call: Call, context: Context) -> None:
     response = await method.behaviour(argument, context)
     if context.chosen_status is None or context.final_status.code is grpc.StatusCode.OK:
         framed = call.encode(response)
-        await call.find_room(len(framed))
+        call.check_room(len(framed))
         call.send(framed)
 
 
@@ -105,7 +105,7 @@ async def _only_request(call: Call) -> Any:
 
 async def _stream_responses(call: Call, context: Context, argument: Any) -> None:
     encode, send, stream = call.encode, call.send, call.stream
-    enough = call.wire.session.limits.stream_send_buffer_bytes
+    enough, may_hold = call.wire.session.limits.stream_send_buffer_bytes, call.wire.session.may_hold
     async with aclosing(call.method.behaviour(argument, context)) as responses:
         async for response in responses:
             if type(response) is Batch:
@@ -114,8 +114,7 @@ async def _stream_responses(call: Call, context: Context, argument: Any) -> None
                 framed = encode(response)
             # A reader may keep us waiting for hours: a page of messages must not wait beside its bytes.
             del response
-            await call.find_room(len(framed))
             send(framed)
             del framed
-            if stream.out_bytes > enough:
+            if stream.out_bytes > enough or not may_hold():
                 await call.wait_for_room()

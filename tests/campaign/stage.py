@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from gateway.events.feed import Feed
 from gateway.events.watch import watch
 from gateway.house import House
 from gateway.ingress.edge import Edge
+from gateway.telemetry.trail import NullTrail
 from tests.fakes.certificates import Authority
 from tests.fakes.house import house, queue
 
@@ -47,7 +49,7 @@ def configured(folder: Path, **grpc: Any) -> Config:
 @asynccontextmanager
 async def staged(folder: Path, of: House | None = None, **grpc: Any) -> AsyncIterator[tuple[Edge, str]]:
     """The edge, serving, and the id of a payment that a bystander may ask for."""
-    gate = of or house()
+    gate = of or replace(house(), trail=NullTrail())  # the trail of other tests remembers every call
     known = await queue(gate, *range(PAYMENTS), tenant=TENANT)
     edge = Edge(configured(folder, **grpc), gate, partial(watch, Feed(gate.store)), lambda _: "CLOSED")
     await edge.open()
