@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
-MINUTES ?= 5
+SEEDS  ?= 1..50
 
 .DEFAULT_GOAL := help
-.PHONY: help run test campaign lint fuzz proto lock docs clean
+.PHONY: help run test sim campaign lint fuzz proto lock docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -16,6 +16,9 @@ run: $(VENV)/.run  ## a complete demo on loopback; ARGS=--once checks the banks'
 
 test: $(VENV)/.dev  ## all tests; ARGS="tests/core -x" for some of them
 	@$(BIN)/python -m pytest $(ARGS)
+
+sim: $(VENV)/.dev  ## the simulator; SEEDS=1..50 or one that failed, ARGS=--help
+	@PYTHONPATH=.:protos $(BIN)/python -m tests.sim $(SEEDS) $(ARGS)
 
 campaign: $(VENV)/.dev  ## the long campaign against losing and paying twice; goes on where it was ended
 	@$(BIN)/python -m tests.campaign $(ARGS)

@@ -37,17 +37,24 @@ class Quarantine:
     def __init__(self, facts: Sequence[Fact] = ()) -> None:
         """`facts` are the store's since its restore (ports.Store.quarantine); none: no quarantine."""
         self.restored = facts[0] if facts else None
-        self.unknown = {(f.bank, f.wire_reference): f for f in facts if f.kind is StoreKind.UNKNOWN_REFERENCE}
+        self.unknown: dict[tuple[str, str], Fact] = {}
         """(bank, wire reference) → the fact, of payments a bank speaks of that were made after the backup."""
         self.unlisted = 0
-        """Such references beyond limits.UNKNOWN_REFERENCES_MAX, seen since this start."""
+        """Words about such references beyond limits.UNKNOWN_REFERENCES_MAX, seen since this start."""
         self.mailboxes_read: set[str] = set()
         """Banks whose mailbox was read to its end since this start."""
         self.ending = trio.Lock()
         """Held by who is about to end it."""
+        self.listing = trio.Lock()
+        """Held by who adds to the unknown: the bound is over all banks."""
+        self.found(facts)
         self.over = trio.Event()
         if not facts:
             self.over.set()
+
+    def found(self, facts: Sequence[Fact]) -> None:
+        """Takes over the unknown references among the store's facts."""
+        self.unknown.update({(f.bank, f.wire_reference): f for f in facts if f.kind is StoreKind.UNKNOWN_REFERENCE})
 
     @property
     def active(self) -> bool:

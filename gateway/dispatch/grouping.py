@@ -1,11 +1,12 @@
-"""Which payments travel in one message: same debtor account, date, rail and currency, as banks ask for."""
+"""Which payments travel in one message: same debtor account, date, rail and currency, as banks ask for; and of one
+tenant, since a bank's answer about a message is evidence that each of its payments' people may see."""
 
 from collections.abc import Iterable
 from datetime import date
 
 from gateway.core.payment import Payment, Rail
 
-_Key = tuple[str, str, date | None, Rail]
+_Key = tuple[str, str, str, date | None, Rail]
 
 
 def grouped(payments: Iterable[Payment], lines_max: int) -> list[tuple[Payment, ...]]:
@@ -15,6 +16,7 @@ def grouped(payments: Iterable[Payment], lines_max: int) -> list[tuple[Payment, 
     for payment in payments:
         instruction = payment.instruction
         key = (
+            payment.tenant,
             instruction.debtor.account.number,
             instruction.amount.currency,
             instruction.requested_execution_date,

@@ -93,36 +93,46 @@ class Collector:
             for outcome in outcomes
             if outcome.word not in DENIALS
         ]
+        unknown: list[Outcome] = []
         for start in range(0, len(steps), limits.COMMIT_PAYMENTS_MAX):
             part = steps[start : start + limits.COMMIT_PAYMENTS_MAX]
             for step, stepped in zip(part, await house.store.take(part), strict=True):
                 if stepped.payment is None and step.outcome is not None:
                     # Somebody else's payment, or a lie: it touches nothing of ours, and it is counted.
                     house.trail.count(names.REPORTS, bank=bank.name, result="foreign")
-                    await self._note_unknown(step.outcome)
+                    unknown.append(step.outcome)
                 elif stepped.payment is not None and stepped.taken:
                     state = stepped.payment.state.value
                     with house.trail.span(
                         names.REPORT, parent=stepped.payment.traceparent, bank=bank.name, state=state
                     ):
                         house.trail.count(names.REPORTS, bank=bank.name, result="taken")
+        await self._note_unknown(unknown)
 
-    async def _note_unknown(self, outcome: Outcome) -> None:
+    async def _note_unknown(self, outcomes: Sequence[Outcome]) -> None:
         """In quarantine a reference of our own making that is not in the store is a payment made after the backup: it
         is written down once, for people, before the cursor moves on."""
         quarantine, bank = self._house.quarantine, self._bank.name
-        where = (bank, outcome.wire_reference)
-        if not quarantine.active or where in quarantine.unknown or not is_wire_reference(outcome.wire_reference):
+        if not quarantine.active:
             return
-        if len(quarantine.unknown) >= limits.UNKNOWN_REFERENCES_MAX:
-            quarantine.unlisted += 1
-            return
-        found = StoreHappening(
-            StoreKind.UNKNOWN_REFERENCE,
-            bank=bank,
-            wire_reference=outcome.wire_reference,
-            bank_status=outcome.bank_status,
-            evidence=outcome.evidence,
-        )
-        await self._house.store.log([found])
-        quarantine.unknown[where] = (await self._house.store.quarantine())[-1]
+        async with quarantine.listing:
+            new: dict[str, Outcome] = {}
+            for outcome in outcomes:
+                reference = outcome.wire_reference
+                if is_wire_reference(reference) and (bank, reference) not in quarantine.unknown:
+                    new.setdefault(reference, outcome)
+            listed = list(new.values())[: limits.UNKNOWN_REFERENCES_MAX - len(quarantine.unknown)]
+            quarantine.unlisted += len(new) - len(listed)
+            if listed:
+                await self._house.store.log([_unknown(bank, outcome) for outcome in listed])
+                quarantine.found(await self._house.store.quarantine())
+
+
+def _unknown(bank: str, outcome: Outcome) -> StoreHappening:
+    return StoreHappening(
+        StoreKind.UNKNOWN_REFERENCE,
+        bank=bank,
+        wire_reference=outcome.wire_reference,
+        bank_status=outcome.bank_status,
+        evidence=outcome.evidence,
+    )

@@ -62,15 +62,25 @@ class Progress:
 Told = Callable[[Progress], None]
 
 
-def backup(source: Path, destination: Path, *, clock: WallClock, version: str, told: Told) -> Manifest:
+def backup(
+    source: Path,
+    destination: Path,
+    *,
+    clock: WallClock,
+    version: str,
+    told: Told,
+    growth_bytes_max: int | None = None,
+) -> Manifest:
     """Copies the store in `source` to the new folder `destination` (mode 0700, files 0600) and verifies the copy.
+
+    `growth_bytes_max` is by how much the data file may grow meanwhile (None: GROWTH_BYTES_MIN, or as much as it has).
 
     The daemon may be running, in another process. Raises BackupFailed, DataDirectoryUnusable.
     """
     _check_destination(source, destination)
     with _made_whole(destination) as folder, opened_for_reading(source) as maps:
         taken_at_ns = clock.now_ns()
-        copied = _Copy(maps, source, folder / DATA_FILE, told)
+        copied = _Copy(maps, source, folder / DATA_FILE, told, growth_bytes_max)
         copied.run()
         told(Progress("verify", copied.done_bytes, copied.done_bytes, copied.grown_bytes))
         report = _verified(folder)
@@ -151,7 +161,7 @@ class _Copy:
     """LMDB's copy, which writes into a pipe, and the two who look after it: one keeps what comes out of the pipe, the
     other ends the copy when it costs the daemon too much, also while the first hangs on a dead disk."""
 
-    def __init__(self, maps: Maps, source: Path, file: Path, told: Told) -> None:
+    def __init__(self, maps: Maps, source: Path, file: Path, told: Told, growth_bytes_max: int | None) -> None:
         self.done_bytes = 0
         self._maps = maps
         self._source = source
@@ -161,7 +171,8 @@ class _Copy:
         self._error: Exception | None = None
         self._ended = threading.Event()
         self._began_with_bytes = self._used_bytes()
-        self._growth_bytes_max = max(GROWTH_BYTES_MIN, self._began_with_bytes)
+        allowed = max(GROWTH_BYTES_MIN, self._began_with_bytes)
+        self._growth_bytes_max = allowed if growth_bytes_max is None else growth_bytes_max
 
     @property
     def sha256(self) -> str:

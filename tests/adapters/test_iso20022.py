@@ -233,6 +233,26 @@ def test_the_rejection_of_an_earlier_message_is_none_of_the_present_one() -> Non
         BANK.read_inquiry(again, rejected)
 
 
+@pytest.mark.parametrize(("code", "counts"), [("ACSC", True), ("ACSP", True), ("RJCT", False)])
+def test_a_message_that_we_have_forgotten_counts_where_it_names_the_payment(code: str, counts: bool) -> None:
+    """A store restored from a backup knows neither the message nor the attempt. That the bank has the payment is true
+    in whatever message it came; a rejection may be one of an older attempt."""
+    forgotten = message_reference((ONE.wire_reference, TWO.wire_reference))
+    answer = WireAnswer(200, body=document(forgotten, Batch("P", "", [tx(ONE, code)])))
+    if counts:
+        assert statuses(BANK.read_inquiry(ONE, answer)) == {ONE.wire_reference: code}
+        return
+    with pytest.raises(Unreadable):
+        BANK.read_inquiry(ONE, answer)
+
+
+def test_a_message_that_we_have_forgotten_says_nothing_of_a_payment_it_does_not_name() -> None:
+    """Its group status may be about anybody."""
+    answer = WireAnswer(200, body=document("CBX", Batch("P", "ACSC", [tx(TWO, "ACSC")]), group="ACSC"))
+    with pytest.raises(Unreadable):
+        BANK.read_inquiry(ONE, answer)
+
+
 def test_a_message_of_one_is_known_after_a_bulk_of_one() -> None:
     """Whatever else was in the message, its name is a function of its payments."""
     assert message_reference((ONE.wire_reference,)) == ONE.wire_reference

@@ -1,4 +1,5 @@
-"""`make campaign`: every part of the long campaign, one after the other. What a part found is in build/campaign.
+"""`make campaign`: every part of the long campaign, one after the other. What a part found is in build/campaign,
+and the figures of docs/safety.md are written from that at the end.
 
 A part that is done with this commit is not done again, so the command goes on where it was ended; parts that keep
 their own state go on inside. `ARGS="crash disk"` runs some of them, `ARGS=--anew` all of them again. Exit code 1 where
@@ -12,11 +13,13 @@ import sys
 import time
 from typing import Final
 
+from tests.campaign import figures
 from tests.campaign.report import BUILD, provenance, written
 
 PARTS: Final[dict[str, tuple[str, ...]]] = {
     "crash": ("tests.campaign.crash", "--rounds", "300", "--seed", "1"),
     "disk": ("tests.campaign.disk", "--every", "1"),
+    "rotation": ("tests.campaign.rotation", "--rotations", "1000", "--seed", "1"),
     "restart": ("tests.campaign.restart", "--payments", "1000000"),
 }
 """Part → the module that runs it, with its arguments. It prints progress, writes its summary and exits with 0 or 1."""
@@ -47,6 +50,7 @@ def main() -> int:
         else:
             done[part] = commit
             written(file, done)
+    figures.main()
     if failed:
         print(f"broken promises or failures in: {', '.join(failed)}; their summaries are in {BUILD}")
     return 1 if failed else 0

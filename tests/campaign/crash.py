@@ -1,19 +1,21 @@
 """The long crash campaign: `python -m tests.campaign.crash --rounds 300 --seed N`.
 
 Rounds are played in houses of their own, ROUNDS_PER_HOUSE each, so that the oracle stays quick. What is done is kept
-after each house: the same command goes on where it was ended. Exit code 1 where a law was broken; that house is kept.
+after each house: the same command on the same commit goes on where it was ended. Exit code 1 where a law was broken;
+that house is kept. Ctrl-C and SIGTERM end the banks and the daemon with it.
 """
 
 import argparse
 import json
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import Final
 
 from tests.campaign.plan import plan
-from tests.campaign.report import BUILD, written
+from tests.campaign.report import BUILD, provenance, written
 from tests.campaign.rounds import staged
 from tests.campaign.totals import Totals
 
@@ -29,6 +31,8 @@ def main() -> int:
     chosen = parser.parse_args()
     if not 0 < chosen.rounds <= ROUNDS_MAX:
         parser.error(f"--rounds: from 1 to {ROUNDS_MAX}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also in the background, where shells ignore it
     file = BUILD / f"crash-{chosen.seed}.json"
     totals = Totals(chosen.seed) if chosen.anew else _begun(file, chosen.seed)
     if totals.rounds:
@@ -44,6 +48,9 @@ def _begun(file: Path, seed: int) -> Totals:
     if not file.exists():
         return Totals(seed)
     kept = json.loads(file.read_text())
+    if kept["commit"] != provenance()["commit"] or kept["commit"].endswith("+changes"):
+        print(f"what was done with {kept['commit']} does not count for this commit")
+        return Totals(seed)
     return Totals(**{name: kept[name] for name in Totals.__dataclass_fields__})
 
 

@@ -90,8 +90,7 @@ def sins(seed: int) -> list[dict[str, object]]:
         {"kind": "status", "when": "before", "code": 503, "probability": 0.02},
         {"kind": "refused_stream", "when": "before", "probability": 0.03},
         {"kind": "rst", "when": "after", "probability": 0.02},
-        # Not `below`: the simulated bank books what lies above its own GOAWAY when several are under way, which is
-        # false testimony about what it processed (RFC 9113 section 6.8), and no client can be safe against that.
+        {"kind": "goaway", "when": "before", "last_stream": "below", "probability": 0.02},
         {"kind": "goaway", "when": "after", "last_stream": "max", "probability": 0.02},
         {"kind": "truncate", "probability": 0.02},
         {"kind": "garbage", "form": "body", "probability": 0.02},

@@ -14,7 +14,8 @@ BUILD: Final = ROOT / "build" / "campaign"
 def provenance() -> dict[str, str]:
     """Where and of what a figure is: the commit (marked where the tree differs from it) and the machine."""
     commit = _git("rev-parse", "--short=12", "HEAD") or "unknown"
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+    # The figures themselves are written into docs/safety.md: a tree that differs in nothing else is still the commit.
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/safety.md")
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     return {"commit": f"{commit}+changes" if changed else commit, "machine": machine}
 

@@ -45,25 +45,21 @@ class Tally:
     missing: int = 0
     """Answered requests that the peer's record does not know."""
     seconds: float = 0.0
+    """Once it has ended."""
 
     @property
     def good(self) -> bool:
         return not (self.doubts or self.wrong or self.double or self.missing)
 
     def document(self) -> dict[str, Any]:
-        counts = {"not_sent_total": self.not_sent.total(), "doubts_total": self.doubts.total(), "good": self.good}
-        names = Tally.__dataclass_fields__
-        return (
-            {name: getattr(self, name) for name in names if name != "seconds"}
-            | counts
-            | {"seconds": round(self.seconds, 1)}
-        )
+        counts = {name: getattr(self, name) for name in Tally.__dataclass_fields__}
+        return counts | {"seconds": round(self.seconds, 1), "good": self.good}
 
     def line(self) -> str:
         return (
             f"{self.peer}: {self.rotations} rotations, {self.exchanges} exchanges, {self.answered} answered, "
             f"{self.not_sent.total()} not sent, {self.doubts.total()} doubts, {self.wrong} wrong, "
-            f"{self.double} double, {self.missing} missing, {self.seconds:.1f} s"
+            f"{self.double} double, {self.missing} missing"
         )
 
 

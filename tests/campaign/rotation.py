@@ -31,8 +31,9 @@ def main() -> int:
     chosen = parser.parse_args()
     if not 0 < chosen.rotations <= ROTATIONS_MAX:
         parser.error(f"--rotations: from 1 to {ROTATIONS_MAX}")
+    of = provenance()  # of the tree that is about to run, not of what it has become by the end
     tallies, absent = trio.run(_all_peers, chosen.rotations, chosen.seed)
-    document = summary(tallies, absent, chosen.rotations, chosen.seed)
+    document = {**summary(tallies, absent, chosen.rotations, chosen.seed), **of}
     written(FILE, document)
     print(json.dumps(document, indent=1))
     return 0 if all(tally.good for tally in tallies) else 1
@@ -55,7 +56,7 @@ async def _all_peers(rotations: int, seed: int) -> tuple[list[Tally], list[str]]
 
 
 def summary(tallies: list[Tally], absent: list[str], rotations: int, seed: int) -> dict[str, Any]:
-    """Totals over all peers, and each peer's own."""
+    """Totals over all peers, and each peer's own; machine and commit are added by whoever knows them."""
     return {
         "command": f"python -m tests.campaign.rotation --rotations {rotations} --seed {seed}",
         "seed": seed,
@@ -69,7 +70,6 @@ def summary(tallies: list[Tally], absent: list[str], rotations: int, seed: int) 
         "missing": sum(tally.missing for tally in tallies),
         "peers": {tally.peer: tally.document() for tally in tallies},
         "absent": absent,
-        **provenance(),
     }
 
 

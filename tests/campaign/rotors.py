@@ -117,5 +117,5 @@ def _has_its_path(number: int, answer: WireAnswer) -> bool:
 PEERS: Final[dict[str, Peer]] = {
     "simulated bank": simulated_bank,
     "nginx": nginx_peer,
-    "nghttpd": nghttpd_peer,
+    "nghttpd, ended by us": nghttpd_peer,
 }

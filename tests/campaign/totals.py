@@ -22,6 +22,8 @@ class Totals:
     """Place → rounds in which the daemon died there."""
     missed: dict[str, int] = field(default_factory=dict)
     """Point → rounds in which it was not met, so that the daemon was killed from outside."""
+    stalled: list[str] = field(default_factory=list)
+    """Starts that were not ready within 30 s, once in a row: of the machine, unless they become many."""
     acknowledged: int = 0
     ready_s_max: float = 0.0
     complaints: list[str] = field(default_factory=list)
@@ -32,6 +34,8 @@ class Totals:
         met = round_.plan.point is None or round_.reached
         counted = self.kills if met else self.missed
         counted[round_.plan.place] = counted.get(round_.plan.place, 0) + 1
+        if round_.stalled:
+            self.stalled.append(f"round {round_.plan.number}: {round_.stalled}")
         self.acknowledged += round_.acknowledged
         self.ready_s_max = max(self.ready_s_max, round_.ready_s or 0.0)
         self.complain(f"round {round_.plan.number}", round_.complaints)

@@ -117,8 +117,12 @@ goaway_at: GOAWAY at our stream, then the answer
     WireAnswer 200 → ACCEPTED | a stream not above the last is finished as if nothing had happened
 goaway_notice: GOAWAY 2^31-1, GOAWAY at our stream, the answer
     WireAnswer 200 → ACCEPTED | the same
+answer_twice: the whole answer twice on one stream; the next payment goes over the same connection
+    WireAnswer 200 → ACCEPTED | the first one ended the stream; what follows on it is nobody's
 garbage_after_answer: the answer and then nonsense, in one packet
     WireAnswer 200 → ACCEPTED | END_STREAM was seen before it
+http1_answer_twice: HTTP/1.1: the whole answer twice; then our next payment
+    WireAnswer 200 → ACCEPTED | that connection is given up: what was said on it unasked answers nothing
 close_delimited_notified: HTTP/1.1 body until the end of the connection, with close_notify
     WireAnswer 200 → ACCEPTED | close_notify says that this was all
 length_complete_and_cut: HTTP/1.1 whole by content-length, then cut off without close_notify
@@ -189,6 +193,12 @@ length_mismatch_h2: HTTP/2 content-length that does not fit the body
     MaybeSent REPLY_UNREADABLE → IN_DOUBT | malformed; it ends the connection and all that is open on it
 other_stream: HTTP/2: answers on a stream that we never opened
     MaybeSent REPLY_UNREADABLE → IN_DOUBT | an error of the whole connection: nothing on it is believed
+header_bomb: HTTP/2: an answer's header of 120 KB
+    MaybeSent REPLY_UNREADABLE → IN_DOUBT | it is refused, not collected; the request may have been processed
+http1_answer_too_large: HTTP/1.1: an answer above the largest we take (4 MiB)
+    MaybeSent REPLY_UNREADABLE → IN_DOUBT | it is refused, not collected; the request may have been processed
+ping_unanswered: falls silent on the whole connection, PING included, long before the deadline
+    MaybeSent REPLY_LOST → IN_DOUBT | no complete answer, and the request may have been read
 timeout_before_first_byte: says nothing until the deadline
     MaybeSent REPLY_TIMEOUT → IN_DOUBT | no complete answer, and the request may have been read
 timeout_after_first_byte: stops inside the answer until the deadline
@@ -203,11 +213,15 @@ late_reply: answers after our deadline; the next payment goes over the same conn
 == A whole answer that says nothing certain about the payment
 status_302: 302 to another address
     WireAnswer 302 → IN_DOUBT REPLY_UNREADABLE | a redirect is never followed
+status_307: 307 to another address, which asks for the same POST there
+    WireAnswer 307 → IN_DOUBT REPLY_UNREADABLE | a redirect is never followed
 status_204: 204
     WireAnswer 204 → IN_DOUBT REPLY_UNREADABLE | no pain.002 about this message: a server's words, not its books'
 status_200_garbage: 200 with a body that is no XML
     WireAnswer 200 → IN_DOUBT REPLY_UNREADABLE | no pain.002 about this message: a server's words, not its books'
 answers_swapped: answers two streams with each other's reports
+    WireAnswer 200 → IN_DOUBT REPLY_UNREADABLE | OrgnlMsgId is another message's: nothing is said about this one
+http1_answer_late_twice: HTTP/1.1: the answer's copy comes when the next payment has left: this is that payment
     WireAnswer 200 → IN_DOUBT REPLY_UNREADABLE | OrgnlMsgId is another message's: nothing is said about this one
 status_400: 400 with a page
     WireAnswer 400 → IN_DOUBT REPLY_UNREADABLE | no pain.002 about this message: a server's words, not its books'

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from gateway.limits import ANSWER_BYTES_MAX
 from loadtest.bank.wire import Wire
 from tests.connector.failure_ways import SHORT_S, WAYS, Scene, Way, over_http1, scripted, way
 from tests.connector.socket_bank import Asked, SocketPeer, raw_bank
@@ -63,6 +64,18 @@ async def _answers_and_408(peer: SocketPeer) -> None:
     await peer.stay()
 
 
+async def _answers_twice(peer: SocketPeer) -> None:
+    await peer.wire.send_all(2 * whole(await peer.asked1()))
+    await peer.stay()
+
+
+@over_http1(before=1)
+async def http1_answer_late_twice(peer: SocketPeer) -> None:
+    answer = whole(await peer.asked1())
+    await peer.wire.send_all(answer)
+    await _says(peer, answer)
+
+
 # ------------------------------------------------------------ nobody can know
 
 
@@ -95,6 +108,10 @@ async def length_short_cut(peer: SocketPeer) -> None:
     await peer.wire.close("cut")
 
 
+async def _answers_too_much(peer: SocketPeer) -> None:
+    await _says(peer, b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + bytes(ANSWER_BYTES_MAX + 1), stay=True)
+
+
 WAYS.update(
     {
         "chunk_cut": scripted(
@@ -102,15 +119,24 @@ WAYS.update(
         ),
         "http1_half_header": scripted("http/1.1", partial(_says, words=b"HTTP/1.1 200 OK\r\nconte")),
         "http1_garbage": scripted("http/1.1", partial(_says, words=b"220 smtp.bank.example ESMTP\r\n\r\n", stay=True)),
+        "http1_answer_too_large": scripted("http/1.1", _answers_too_much),
         "http1_switches_protocol": scripted(
             "http/1.1",
             partial(_says, words=b"HTTP/1.1 101 Switching Protocols\r\nupgrade: chess\r\n\r\n", stay=True),
         ),
-        "http1_timeout_before_first_byte": scripted(
-            "http/1.1", partial(_says, words=b"", stay=True), also=serve, deadline_s=SHORT_S, after=1
-        ),
+        "http1_answer_twice": scripted("http/1.1", _answers_twice, also=serve, after=1),
         "unasked_408_on_idle": scripted("http/1.1", _answers_and_408, also=serve, before=1),
     }
+)
+
+
+async def _answers_once(peer: SocketPeer) -> None:
+    await peer.wire.send_all(whole(await peer.asked1()))
+    await peer.stay()
+
+
+WAYS["http1_timeout_before_first_byte"] = scripted(
+    "http/1.1", _answers_once, also=serve, deadline_s=SHORT_S, before=1, after=1
 )
 
 

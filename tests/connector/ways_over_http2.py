@@ -1,5 +1,7 @@
 """Rows of the failure table that a bank makes over HTTP/2."""
 
+from dataclasses import replace
+
 import h2.events
 import h2.settings
 from h2.errors import ErrorCodes
@@ -15,6 +17,13 @@ NONSENSE = b"\x00\x00\x04\x08\x00\x00\x00\x00\x00" + bytes(4)  # WINDOW_UPDATE b
 async def greeted(peer: SocketPeer) -> Asked:
     await peer.greet()
     return await peer.asked()
+
+
+def answer_frames(peer: SocketPeer, to: Asked) -> bytes:
+    """The answer that takes the payment, past what h2 thinks of the stream."""
+    block = peer.h2.encoder.encode([(":status", "200")])
+    head = HeadersFrame(to.stream_id, data=block, flags=["END_HEADERS"]).serialize()
+    return bytes(head + DataFrame(to.stream_id, data=to.report(), flags=["END_STREAM"]).serialize())
 
 
 def goaway(last: int, code: int = 0) -> bytes:
@@ -79,6 +88,7 @@ WAYS.update(
         "status_429_undocumented": scripted("h2", _says(429), protocol={"unprocessed_statuses": []}),
         "status_503_retry_after": scripted("h2", _says(503, PAGE, ("retry-after", "60"))),
         "status_302": scripted("h2", _says(302, b"", ("location", "https://other.example/"))),
+        "status_307": scripted("h2", _says(307, b"", ("location", "https://other.example/"))),
         "status_200_garbage": scripted("h2", _says(200, b"OK")),
         **{f"status_{status}": scripted("h2", _says(status, PAGE)) for status in (400, 401, 403, 404, 408, 500)},
         "status_204": scripted("h2", _says(204)),
@@ -108,6 +118,15 @@ async def goaway_notice(peer: SocketPeer) -> None:
     asked = await greeted(peer)
     await peer.flush(goaway(LAST) + goaway(asked.stream_id))
     await peer.answer(asked)
+
+
+@over_h2(after=1)
+async def answer_twice(peer: SocketPeer) -> None:
+    asked = await greeted(peer)
+    peer.queue(asked)
+    await peer.flush(answer_frames(peer, asked))
+    await peer.answer(await peer.asked())
+    await peer.stay()
 
 
 @over_h2()
@@ -239,10 +258,23 @@ async def length_mismatch_h2(peer: SocketPeer) -> None:
 @over_h2()
 async def other_stream(peer: SocketPeer) -> None:
     asked = await greeted(peer)
-    block = peer.h2.encoder.encode([(":status", "200")])
-    stream_id = asked.stream_id + 2
-    head = HeadersFrame(stream_id, data=block, flags=["END_HEADERS"]).serialize()
-    await peer.flush(bytes(head + DataFrame(stream_id, data=asked.report(), flags=["END_STREAM"]).serialize()))
+    await peer.flush(answer_frames(peer, replace(asked, stream_id=asked.stream_id + 2)))
+    await peer.stay()
+
+
+@over_h2()
+async def header_bomb(peer: SocketPeer) -> None:
+    asked = await greeted(peer)
+    peer.h2.send_headers(asked.stream_id, [(":status", "200"), *[("x", "y" * 4_000)] * 30])
+    await peer.flush()
+    await peer.stay()
+
+
+@over_h2(link={"ping_after_s": 0.2, "ping_timeout_s": 1.0}, before=1)
+async def ping_unanswered(peer: SocketPeer) -> None:
+    """`stay` reads bytes and answers no frame."""
+    await peer.answer(await greeted(peer))
+    await peer.asked()
     await peer.stay()
 
 
@@ -255,36 +287,44 @@ async def answers_swapped(peer: SocketPeer) -> None:
     await peer.stay()
 
 
-# ------------------------------------------------------------ too late
+# ------------------------------------------------------------ too late, on a session that was open in time
 
 
-@over_h2(deadline_s=SHORT_S)
+async def _after_one_answer(peer: SocketPeer) -> Asked:
+    await peer.answer(await greeted(peer))
+    return await peer.asked()
+
+
+@over_h2(deadline_s=SHORT_S, before=1)
 async def timeout_before_first_byte(peer: SocketPeer) -> None:
-    await greeted(peer)
+    await _after_one_answer(peer)
     await peer.stay()
 
 
-@over_h2(deadline_s=SHORT_S)
+@over_h2(deadline_s=SHORT_S, before=1)
 async def timeout_after_first_byte(peer: SocketPeer) -> None:
-    asked = await greeted(peer)
+    asked = await _after_one_answer(peer)
     await peer.answer(asked, asked.report()[:100], end=False)
     await peer.stay()
 
 
-@over_h2(deadline_s=SHORT_S)
+@over_h2(deadline_s=SHORT_S, before=1)
 async def body_never_read(peer: SocketPeer) -> None:
-    await peer.greet({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    """The window is closed for all streams before the first answer is given."""
+    asked = await greeted(peer)
+    peer.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    await peer.flush()
+    await peer.event(h2.events.SettingsAcknowledged)
+    await peer.answer(asked)
     await peer.stay()
 
 
-@over_h2(deadline_s=SHORT_S, after=1)
+@over_h2(deadline_s=SHORT_S, before=1, after=1)
 async def late_reply(peer: SocketPeer) -> None:
     """Answers when the gateway's RST_STREAM has come, as an answer does that crossed it; then serves the next one."""
-    late = await greeted(peer)
+    late = await _after_one_answer(peer)
     reset = await peer.event(h2.events.StreamReset)
     assert (reset.stream_id, reset.error_code) == (late.stream_id, ErrorCodes.CANCEL)
-    block = peer.h2.encoder.encode([(":status", "200")])
-    head = HeadersFrame(late.stream_id, data=block, flags=["END_HEADERS"]).serialize()
-    await peer.flush(bytes(head + DataFrame(late.stream_id, data=late.report(), flags=["END_STREAM"]).serialize()))
+    await peer.flush(answer_frames(peer, late))
     await peer.answer(await peer.asked())
     await peer.stay()

@@ -79,6 +79,20 @@ async def test_inquiries_come_due_in_order_and_only_when_planned(store: Store) -
     assert await store.next_inquiry_ns("northbank") == 0
 
 
+async def test_doubts_are_asked_about_before_acceptances(store: Store) -> None:
+    """However many older follow-ups are due, a payment in doubt is the first of the page."""
+    for number in range(5):
+        accepted = await admitted(store, f"accepted-{number}")
+        done = Happening(Kind.ACCEPTED, reason=Reason.BANK_ANSWERED, bank_status="ACCP", inquire_at_ns=START_NS)
+        await took(store, accepted, mark(accepted), done)
+    doubt = await in_doubt(store, "doubtful", START_NS + 5 * S)
+    page = await store.inquiries_due("northbank", START_NS + 10 * S, 3)
+    assert [one.id for one in page][:1] == [doubt.id]
+    assert len(page) == 3
+    assert [one.id for one in await store.inquiries_due("northbank", START_NS + 4 * S, 9)].count(doubt.id) == 0
+    assert await store.next_inquiry_ns("northbank") == START_NS
+
+
 # ---------------------------------------------------------------- lists
 
 
@@ -222,17 +236,3 @@ async def test_nothing_to_write_is_nothing(store: Store) -> None:
     """Empty calls answer emptily."""
     assert await store.admit([]) == []
     assert await store.take([]) == []
-
-
-async def test_doubts_are_asked_about_before_acceptances(store: Store) -> None:
-    """However many older follow-ups are due, a payment in doubt is the first of the page."""
-    for number in range(5):
-        accepted = await admitted(store, f"accepted-{number}")
-        done = Happening(Kind.ACCEPTED, reason=Reason.BANK_ANSWERED, bank_status="ACCP", inquire_at_ns=START_NS)
-        await took(store, accepted, mark(accepted), done)
-    doubt = await in_doubt(store, "doubtful", START_NS + 5 * S)
-    page = await store.inquiries_due("northbank", START_NS + 10 * S, 3)
-    assert [one.id for one in page][:1] == [doubt.id]
-    assert len(page) == 3
-    assert [one.id for one in await store.inquiries_due("northbank", START_NS + 4 * S, 9)].count(doubt.id) == 0
-    assert await store.next_inquiry_ns("northbank") == START_NS

@@ -30,3 +30,9 @@ def test_an_instant_payment_travels_alone() -> None:
     """No instant payment waits for, or fails with, another one."""
     one, two = payment(1, rail=Rail.INSTANT), payment(2, rail=Rail.INSTANT)
     assert grouped([one, two], 10) == [(one,), (two,)]
+
+
+def test_tenants_do_not_share_a_message() -> None:
+    """What a bank answers about a message is shown to the people of its payments, and to nobody else's."""
+    one, two = payment(1, tenant="acme"), payment(2, tenant="other")
+    assert grouped([one, two], 10) == [(one,), (two,)]

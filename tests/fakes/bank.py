@@ -57,7 +57,9 @@ class FakeAdapter:
         return WireRequest("GET", f"/reports/{cursor or 0}")
 
     def read_collection(self, cursor: str, answer: WireAnswer) -> Collection:
-        first, *rest = answer.body.decode().splitlines()
+        first, *rest = answer.body.decode(errors="replace").splitlines() or [""]
+        if answer.status != 200 or not first.isdecimal():
+            raise Unreadable(f"status {answer.status}, and no position")
         readable = "\n".join(line for line in rest if not line.startswith("?"))
         unreadable = tuple(line.encode() for line in rest if line.startswith("?"))
         return Collection(self._words(WireAnswer(200, (), readable.encode())), first, unreadable)

@@ -10,7 +10,12 @@ import grpc
 import pytest
 import trio
 
-from causeway.v1 import bank_service_pb2_grpc, doubt_service_pb2_grpc, payment_service_pb2_grpc
+from causeway.v1 import (
+    bank_service_pb2_grpc,
+    doubt_service_pb2_grpc,
+    payment_service_pb2_grpc,
+    quarantine_service_pb2_grpc,
+)
 from gateway.config import PrincipalConfig
 from gateway.core.payment import Rail
 from gateway.core.roles import Role
@@ -21,6 +26,7 @@ from gateway.ingress.banks import BankService
 from gateway.ingress.doubts import DoubtService
 from gateway.ingress.payments import PaymentService
 from gateway.ingress.principals import Principals
+from gateway.ingress.quarantine import QuarantineService
 from gateway.rpc.server import Listener, Server
 from tests.fakes.clock import FakeClock
 from tests.fakes.house import bank, house
@@ -37,6 +43,7 @@ CONFIGURED = {
     "payroll": PrincipalConfig(tenant="staff", certificates=("dns:payroll.example.org",)),
     "ada": PrincipalConfig(tenant="treasury", certificates=("cn:ada",), roles=(Role.DOUBTS,)),
     "bob": PrincipalConfig(tenant="treasury", certificates=("cn:bob",), roles=(Role.DOUBTS,)),
+    "ops": PrincipalConfig(tenant="operations", certificates=("cn:ops",), roles=(Role.QUARANTINE,)),
     "eve": PrincipalConfig(tenant="staff", certificates=("cn:eve",), roles=(Role.DOUBTS,)),
 }
 
@@ -68,6 +75,7 @@ class Stubs:
     payments: payment_service_pb2_grpc.PaymentServiceStub
     banks: bank_service_pb2_grpc.BankServiceStub
     doubts: doubt_service_pb2_grpc.DoubtServiceStub
+    quarantine: quarantine_service_pb2_grpc.QuarantineServiceStub
 
 
 @dataclass
@@ -86,6 +94,7 @@ class Edge:
                 payment_service_pb2_grpc.PaymentServiceStub(channel),
                 bank_service_pb2_grpc.BankServiceStub(channel),
                 doubt_service_pb2_grpc.DoubtServiceStub(channel),
+                quarantine_service_pb2_grpc.QuarantineServiceStub(channel),
             )
 
     async def call(self, method: str, request: Any, *, caller: str = "erp", **options: Any) -> Any:
@@ -130,8 +139,10 @@ async def edge(of_house: House, nursery: trio.Nursery) -> AsyncIterator[Edge]:
     banks = BankService(of_house, principals, {"northbank": "CLOSED", "southbank": "HALF_OPEN"}.__getitem__)
     bank_service_pb2_grpc.add_BankServiceServicer_to_server(banks, server)
     doubt_service_pb2_grpc.add_DoubtServiceServicer_to_server(DoubtService(of_house, principals), server)
+    quarantine = QuarantineService(of_house, principals)
+    quarantine_service_pb2_grpc.add_QuarantineServiceServicer_to_server(quarantine, server)
     callers = {
-        **{name: certificate(common_name=name) for name in ("ada", "bob", "eve")},
+        **{name: certificate(common_name=name) for name in ("ada", "bob", "eve", "ops")},
         "erp": certificate(uris=["spiffe://example.org/erp"]),
         "payroll": certificate(hosts=["payroll.example.org"]),
         "stranger": certificate(common_name="nobody"),

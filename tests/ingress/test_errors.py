@@ -12,6 +12,7 @@ from gateway.core.errors import (
     KeyReused,
     NotFound,
     Overloaded,
+    Quarantined,
     StoreFailed,
     Violation,
 )
@@ -23,7 +24,9 @@ from gateway.ingress.errors import (
     InvalidRequest,
     Known,
     NoCertificate,
+    NotQuarantined,
     PrincipalUnknown,
+    QuarantineUndecided,
     RoleRequired,
     TooLateToCancel,
     answered,
@@ -50,6 +53,9 @@ ERRORS: list[tuple[Known, grpc.StatusCode, str]] = [
     (PrincipalUnknown(), CODES.PERMISSION_DENIED, "PRINCIPAL_UNKNOWN"),
     (BankNotFound("no"), CODES.NOT_FOUND, "BANK_NOT_FOUND"),
     (RoleRequired(Role.DOUBTS), CODES.PERMISSION_DENIED, "ROLE_REQUIRED"),
+    (Quarantined(), CODES.FAILED_PRECONDITION, "QUARANTINED"),
+    (NotQuarantined(), CODES.FAILED_PRECONDITION, "NOT_QUARANTINED"),
+    (QuarantineUndecided(2, ["northbank"]), CODES.FAILED_PRECONDITION, "QUARANTINE_UNDECIDED"),
     *((ActRefused(why, State.IN_DOUBT), CODES.FAILED_PRECONDITION, why.value) for why in Objection),
 ]
 
