@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 SEEDS  ?= 1..50
+MINUTES ?= 5
 
 .DEFAULT_GOAL := help
 .PHONY: help run test sim campaign lint fuzz proto lock docs clean
