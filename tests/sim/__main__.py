@@ -4,8 +4,9 @@ import argparse
 import logging
 import sys
 
+from tests.campaign.report import BUILD, provenance, written
 from tests.sim.plan import plan
-from tests.sim.report import line, summary
+from tests.sim.report import figures, line, summary
 from tests.sim.world import Outcome, run
 
 
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--store", choices=("memory", "lmdb", "mixed"), default="mixed", help="default: mixed")
     parser.add_argument("--twice", action="store_true", help="each seed a second time: the same to the bit (memory)")
     parser.add_argument("--quiet", action="store_true", help="the summary only")
+    parser.add_argument("--summary", action="store_true", help="also as JSON, for docs/safety.md")
     parser.add_argument("--log", action="store_true", help="the house's own log on standard error")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO if asked.log else logging.CRITICAL + 1)
@@ -37,6 +39,9 @@ def main() -> int:
         if not asked.quiet or outcomes[-1].broken:
             print(line(outcomes[-1]), flush=True)
     print("\n".join(summary(outcomes)))
+    if asked.summary:
+        document = {"command": f"python -m tests.sim {' '.join(sys.argv[1:])}", **figures(outcomes), **provenance()}
+        written(BUILD / "sim.json", document)
     return 1 if any(outcome.broken for outcome in outcomes) else 0
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from gateway.core.states import STEPS
 from tests.sim.world import Outcome
@@ -39,6 +40,21 @@ def line(outcome: Outcome) -> str:
         f"{outcome.simulated_s / 3600:>6.1f} h in {outcome.real_s:>5.2f} s ({speed:>9,.0f}x)  {outcome.digest[:12]}  "
         f"{outcome.broken or states}"
     )
+
+
+def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What docs/safety.md tells of them."""
+    faults: Counter[str] = Counter()
+    for outcome in outcomes:
+        faults += outcome.faults
+    return {
+        "seeds": [outcome.seed for outcome in outcomes],
+        "payments": sum(outcome.payments for outcome in outcomes),
+        "checks": sum(outcome.checks for outcome in outcomes),
+        "simulated_days": round(sum(outcome.simulated_s for outcome in outcomes) / 86_400, 1),
+        "faults": dict(faults),
+        "violations": [f"seed {outcome.seed}: {outcome.broken}" for outcome in outcomes if outcome.broken],
+    }
 
 
 def summary(outcomes: Sequence[Outcome]) -> Iterator[str]:
