@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import grpc
 import trio
@@ -15,6 +15,8 @@ from .server_session import ServerSession
 from .status import RpcError, Status
 from .stream import Stream
 
+TAKEN_MAX: Final = 1_024
+"""Messages handed out at once: a window of empty ones is fifty thousand, and each weighs a kilobyte once decoded."""
 Request = TypeVar("Request")
 Message = TypeVar("Message")
 
@@ -84,12 +86,17 @@ class Call:
         self.compressed_request = False
 
     async def take(self) -> list[bytes]:
-        """All messages that have arrived, at least one; empty at the end of the stream."""
+        """The messages that have arrived, at least one and at most TAKEN_MAX; empty at the end of the stream."""
         stream = self.stream
         while not stream.inbox:
             if stream.ended:
                 return []
             await self.arrived.wait()
+        if len(stream.inbox) > TAKEN_MAX:
+            # The rest stays accounted for, and the client's window closed.
+            messages = stream.inbox[:TAKEN_MAX]
+            del stream.inbox[:TAKEN_MAX]
+            return messages
         messages, stream.inbox = stream.inbox, []
         self.wire.session.release(stream)
         if self.wire.session.wants_send:

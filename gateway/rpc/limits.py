@@ -14,6 +14,8 @@ class ServerLimits:
     Connections
       max_connections: open at once, handshakes included. One more takes the place of the longest handshake, which
         nobody has shown a certificate for yet; without one it is closed unread. A descriptor and about 100 KiB each.
+      max_handshakes: of these at most, so many may still be in `upgrade`; one more ends the longest. TLS costs some
+        70 KiB before anybody has shown who they are.
       handshake_timeout_s: for the caller's `upgrade` (TLS); a silent peer must not hold a slot.
       preface_timeout_s: from the handshake to the first bytes of HTTP/2, for the same reason.
       frame_timeout_s: for one frame or header block to arrive whole, while bytes of it keep coming; 16 KiB at 1 KiB/s.
@@ -66,6 +68,7 @@ class ServerLimits:
     """
 
     max_connections: int = 1_024
+    max_handshakes: int = 256
     handshake_timeout_s: float = 10.0
     preface_timeout_s: float = 10.0
     frame_timeout_s: float = 16.0

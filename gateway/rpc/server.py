@@ -156,6 +156,8 @@ class Server:
                 log.warning("refused a connection: %d are open", self._accepted)
                 await trio.aclose_forcefully(socket)
                 continue
+            if len(self._handshakes) >= self.limits.max_handshakes:
+                self._evict()
             self._accepted += 1
             connections.start_soon(self._serve_accepted, listener, socket)
 

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 PROTOCOL_WINDOW_BYTES: Final = 65_535  # every connection starts with it, RFC 9113 section 6.9.2
 SCRAP_BYTES: Final = 256  # less in a DATA frame, and the message still not whole: nobody but an attacker cuts so small
+MESSAGE_OVERHEAD_BYTES: Final = 48  # of memory for a message beside its content, which may be empty
 S = TypeVar("S", bound=Stream)
 
 
@@ -141,6 +142,8 @@ class Session(ABC, Generic[S]):
         if messages:
             stream.scraps = 0
             stream.inbox += messages
+            self._hold(len(messages) * MESSAGE_OVERHEAD_BYTES)
+            stream.buffered += len(messages) * MESSAGE_OVERHEAD_BYTES
             self._readable(stream)
         elif 0 < len(data) < SCRAP_BYTES:
             # Some write a message's prefix as a frame of its own: the first scrap is free.

@@ -125,10 +125,11 @@ async def test_a_long_frame_may_take_its_time(autojump_clock: trio.testing.MockC
         assert peer.data_of(stream_id) == frame(bytes(600))
 
 
-async def test_stalled_handshakes_make_way() -> None:
+@pytest.mark.parametrize("bound", [{"max_connections": 3}, {"max_handshakes": 3}])
+async def test_stalled_handshakes_make_way(bound: dict[str, int]) -> None:
     """Peers that connect and never begin their handshake cannot keep out one that has a certificate to show: the
     longest of them gives up its place."""
-    chosen = server(max_connections=3)
+    chosen = server(**bound)
     waiting: list[trio.SocketStream] = []
 
     async def upgrade(stream: trio.SocketStream) -> trio.abc.Stream:

@@ -9,10 +9,11 @@ import trio
 import trio.testing
 
 from gateway.net import http2
+from gateway.rpc.call import TAKEN_MAX
 from gateway.rpc.client import CallFailed
 from gateway.rpc.context import Context
 from gateway.rpc.framing import frame
-from gateway.rpc.server import Server
+from gateway.rpc.server import Batch, Requests, Server
 from tests.rpc.echo import SMALL, Echo, channel_to, path, server_of, server_with
 from tests.rpc.raw_peer import headers, raw_peer
 
@@ -278,3 +279,20 @@ async def test_compressed_responses(autojump_clock: trio.testing.MockClock) -> N
             await peer.wait_for(http2.StreamEnded, stream_id)
             assert (len(peer.data_of(stream_id)) < 1_000) is compressed
             assert (peer.fields_of(stream_id).get(b"grpc-encoding") == b"gzip") is compressed
+
+
+async def test_a_flood_of_empty_messages_is_handed_out_in_parts(autojump_clock: trio.testing.MockClock) -> None:
+    """However many tiny messages have arrived, a handler gets TAKEN_MAX of them at a time, and all in the end."""
+    sizes: list[int] = []
+
+    async def count(requests: Requests[bytes], context: Context) -> AsyncIterator[Batch[bytes]]:
+        await trio.testing.wait_all_tasks_blocked()
+        while batch := await requests.batch():
+            sizes.append(len(batch))
+        yield Batch([])
+
+    async with raw_peer(server_with(count, "stream_stream")) as peer:
+        stream_id = await peer.request(headers(path=b"/test.Echo/Method"), frame(b"") * 3_000)
+        await peer.wait_for(http2.StreamEnded, stream_id)
+    assert sum(sizes) == 3_000
+    assert max(sizes) == TAKEN_MAX
