@@ -20,6 +20,8 @@ PARTS: Final[dict[str, tuple[str, ...]]] = {
     "crash": ("tests.campaign.crash", "--rounds", "300", "--seed", "1"),
     "disk": ("tests.campaign.disk", "--every", "1"),
     "rotation": ("tests.campaign.rotation", "--rotations", "1000", "--seed", "1"),
+    "abuse": ("tests.campaign.abuse",),
+    "overload": ("tests.campaign.overload",),
     "sim": ("tests.sim", "1..200", "--quiet", "--summary"),
     "restart": ("tests.campaign.restart", "--payments", "1000000"),
 }

@@ -12,16 +12,16 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import trio
 
 from tests.campaign.attacks import ATTACKS, Attack, Endings
 from tests.campaign.bystander import Bystander
+from tests.campaign.report import BUILD, provenance, written
 from tests.campaign.stage import resident_bytes
 
-OUT: Final = Path("build/campaign/abuse.json")
+OUT: Final = BUILD / "abuse.json"
 GROWTH_BYTES_MAX: Final = 50_000_000
 ATTACK_S_MAX: Final = 180.0
 CALM_S: Final = 3.0  # of the other client alone, before the attack
@@ -114,8 +114,9 @@ async def main(only: str) -> int:
         if only in attack.name:
             reports.append(await suffered(attack))
             print(json.dumps(reports[-1]), flush=True)
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps({"attacks": reports, "held": all(one["held"] for one in reports)}, indent=1) + "\n")
+    command = f"python -m tests.campaign.abuse{f' --only {only}' if only else ''}"
+    held = all(one["held"] for one in reports)
+    written(OUT, {"command": command, "attacks": reports, "held": held, **provenance()})
     print(f"{sum(one['held'] for one in reports)} of {len(reports)} attacks held; see {OUT}")
     return 0 if all(one["held"] for one in reports) else 1
 

@@ -72,6 +72,24 @@ CAMPAIGNS: Final = (
         ),
     ),
     Campaign(
+        "abuse of the edge",
+        "abuse*.json",
+        lambda one: str(one["command"]),
+        lambda one: f"{len(one['attacks'])} attacks in full",
+        lambda one: (
+            f"{sum(each['held'] for each in one['attacks'])} held (right ending, no other client's call failed), "
+            f"memory grew by at most {max(each['growth_mb'] for each in one['attacks']):.0f} MB; "
+            f"another client's p99 rose by at most {max(each['others_p99_ratio'] or 0 for each in one['attacks']):.0f}×"
+        ),
+    ),
+    Campaign(
+        "overload",
+        "overload*.json",
+        lambda one: str(one["command"]),
+        lambda one: f"{', '.join(one['goodput'])} of what it can take",
+        lambda one: f"goodput {', '.join(f'{share:.2f}' for share in one['goodput'].values())} of the first",
+    ),
+    Campaign(
         "simulator",
         "sim*.json",
         lambda one: str(one["command"]),

@@ -21,6 +21,7 @@ from gateway import limits
 from gateway.rpc.client import CallFailed, Channel, open_channel
 from gateway.store.store import LmdbStore
 from gateway.telemetry import names
+from tests.campaign.report import BUILD, provenance, written
 from tests.campaign.stage import resident_bytes, staged
 from tests.fakes.clock import FakeClock
 from tests.fakes.environment import FailingOpener
@@ -28,7 +29,7 @@ from tests.fakes.house import house
 from tests.fakes.trail import SeenTrail
 from tests.ingress.messages import submit
 
-OUT: Final = Path("build/campaign/overload.json")
+OUT: Final = BUILD / "overload.json"
 COMMIT_S: Final = 4.0  # a commit of the slow disk, however many writes it has
 LOAD_S: Final = 24.0
 SETTLE_S: Final = 30.0  # for the answers to what was offered last
@@ -133,8 +134,8 @@ async def main() -> int:
     alone = reports[0]["taken_per_s"] or 1.0
     ratios = {f"{one['load']}x": round(one["taken_per_s"] / alone, 2) for one in reports}
     held = all(ratio >= GOODPUT_MIN for ratio in ratios.values())
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps({"goodput": ratios, "held": held, "loads": reports}, indent=1) + "\n")
+    command = "python -m tests.campaign.overload"
+    written(OUT, {"command": command, "goodput": ratios, "held": held, "loads": reports, **provenance()})
     print(f"goodput {ratios}; see {OUT}")
     return 0 if held else 1
 
