@@ -300,10 +300,10 @@ async def _mark(house: House, bank: Bank, submission: Submission, request: WireR
         for payment in submission.payments
     ]
     stepped = await house.store.take(steps)
-    if all(one.taken for one in stepped):
+    if all(one.taken for one in stepped) and await _still_sending(house, submission):
         return True
-    # A payment was cancelled or moved on after it was taken from the outbox. The composed message names it, so the
-    # message must not leave; the others are proven unsent and come again in another message.
+    # A payment was cancelled or moved on after it was taken from the outbox, or the bank claimed it meanwhile.
+    # The composed message names it, so the message must not leave; the others are proven unsent and come again.
     back = [
         Step(payment_id=one.payment.id, happening=happenings.not_sent(Reason.NEVER_WRITTEN, now_ns))
         for one in stepped
@@ -312,6 +312,13 @@ async def _mark(house: House, bank: Bank, submission: Submission, request: WireR
     if back:
         await house.store.take(back)
     return False
+
+
+async def _still_sending(house: House, submission: Submission) -> bool:
+    """Nothing is awaited between this look and the link: a report committed with the mark, or just after it, is
+    evidence that the bank has the payment already."""
+    now = await house.store.get_many([payment.id for payment in submission.payments])
+    return all(payment is not None and payment.state is State.SENDING for payment in now)
 
 
 def _answered(

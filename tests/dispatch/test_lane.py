@@ -1,6 +1,6 @@
 """Claims about one bank's lane: what leaves, how often, and what a failure makes of it. The ledger is the oracle."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -8,15 +8,18 @@ import trio
 from gateway.config import LanePolicy
 from gateway.core import happenings
 from gateway.core.errors import MaybeSent, NotSent
+from gateway.core.outcome import Outcome, Word
 from gateway.core.payment import Payment
-from gateway.core.ports import Step
+from gateway.core.ports import Step, Stepped
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.lane import Lane
 from gateway.house import House
 from tests.fakes.bank import fails, hang, says, settle
+from tests.fakes.clock import FakeClock
 from tests.fakes.house import bank, house, link, queue, trail
+from tests.fakes.memory_store import MemoryStore
 
 
 @asynccontextmanager
@@ -236,3 +239,28 @@ async def test_the_send_belongs_to_the_trace_of_the_submission(autojump_clock: t
     sent = trail(gate).named("causeway.send")
     assert [span.parent for span in sent] == [traceparent]
     assert all(name != "traceparent" for name, _ in link(gate).requests[0].headers)
+
+
+class ClaimedAtTheMark(MemoryStore):
+    """A report about the payment is taken in the very moment in which its next attempt is marked."""
+
+    async def take(self, steps: Sequence[Step]) -> list[Stepped]:
+        stepped = await super().take(steps)
+        for one, step in zip(stepped, steps, strict=True):
+            if step.happening is not None and step.happening.kind is Kind.MARKED and one.payment is not None:
+                word = Outcome(Word.TAKEN, one.payment.wire_reference, "ACCP")
+                await super().take([Step(wire=("northbank", word.wire_reference), outcome=word)])
+        return stepped
+
+
+async def test_a_payment_the_bank_claims_while_it_is_marked_does_not_leave(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Evidence between the mark and the first byte is evidence: nothing is sent to a bank that has it (seed 193)."""
+    clock = FakeClock()
+    gate = house(store=ClaimedAtTheMark(clock), clock=clock)
+    payments = await queue(gate, 1)
+    async with running(gate):
+        await trio.sleep(60)
+    assert await states(gate, payments) == [State.ACCEPTED]
+    assert link(gate).requests == []

@@ -57,21 +57,33 @@ class ForgetfulStore(SimStore):
         return super()._admit(admission)
 
 
-class DeafStore(SimStore):
+class AssuringStore(SimStore):
+    """A second look shows the mark the first answer spoke of: else the journey's own look would hide the defect."""
+
+    assured: frozenset[bytes] = frozenset()
+
+    async def get_many(self, payment_ids: Sequence[bytes]) -> list[Payment | None]:
+        found = await super().get_many(payment_ids)
+        return [replace(one, state=State.SENDING) if one and one.id in self.assured else one for one in found]
+
+
+class DeafStore(AssuringStore):
     """Lets a lane send what it was refused to mark."""
 
     async def take(self, steps: Sequence[Step]) -> list[Stepped]:
         answers = await super().take(steps)
         marks = [step.happening is not None and step.happening.kind is Kind.MARKED for step in steps]
+        self.assured = frozenset(step.payment_id for step, mark in zip(steps, marks, strict=True) if mark)
         return [replace(one, taken=one.taken or mark) for one, mark in zip(answers, marks, strict=True)]
 
 
-class LateStore(SimStore):
+class LateStore(AssuringStore):
     """Commits the mark while the message is already on its way."""
 
     async def take(self, steps: Sequence[Step]) -> list[Stepped]:
         if not all(step.happening is not None and step.happening.kind is Kind.MARKED for step in steps):
             return await super().take(steps)
+        self.assured = frozenset(step.payment_id for step in steps)
         self._handed_over(lambda: [self._take(one) for one in steps])
         return [Stepped(self._payments[step.payment_id], taken=True) for step in steps]
 
