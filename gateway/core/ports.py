@@ -1,6 +1,6 @@
 """What the rooms need from each other, as Protocols: no vendor type crosses them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -273,8 +273,9 @@ class Store(Protocol):
         shorter than `limit`, even empty, before the end: the look-up is bounded."""
         ...
 
-    async def due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
-        """QUEUED payments of a bank that may be sent now, oldest due first (the outbox)."""
+    async def due(self, bank: str, now_ns: int, limit: int, without: Container[bytes] = frozenset()) -> list[Payment]:
+        """QUEUED payments of a bank that may be sent now (the outbox): the instant ones first, then the oldest due,
+        and none of those whose ids are in `without`."""
         ...
 
     async def next_due_ns(self, bank: str, after_ns: int) -> int:

@@ -7,7 +7,7 @@ no list looks at more than PAGE_SCAN_MAX records.
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
 from typing import Any, Final
@@ -107,11 +107,13 @@ class View:
         ids = self._ids(layout.STATE2PAYMENT, layout.state_prefix(state), after)
         return list(islice(self._readable(ids), limit))
 
-    def due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
+    def due(self, bank: str, now_ns: int, limit: int, without: Container[bytes] = frozenset()) -> list[Payment]:
+        instant = self._keys_of(layout.due_prefix(bank, layout.INSTANT))
         at_once = self._keys_of(layout.due_prefix(bank, layout.NOW))
         later = self._keys_of(layout.due_prefix(bank, layout.LATER))
         ripe = takewhile(lambda key: layout.moment_of(key) <= now_ns, later)
-        keys = heapq.merge(at_once, ripe, key=lambda key: key[-_ID - 8 :])
+        others = heapq.merge(at_once, ripe, key=lambda key: key[-_ID - 8 :])
+        keys = (key for key in chain(instant, others) if key[-_ID:] not in without)
         return list(islice(self._named(layout.DUE2PAYMENT, keys), limit))
 
     def next_due_ns(self, bank: str, after_ns: int) -> int:
