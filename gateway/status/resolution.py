@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from gateway.config import InquiryPolicy
 from gateway.core import happenings
-from gateway.core.outcome import DENIALS, Outcome, Word, said_of
+from gateway.core.outcome import DENIALS, Outcome, Word, rejects_another, said_of
 from gateway.core.payment import Payment
 from gateway.core.ports import Declaration, Step
 from gateway.core.states import State
@@ -39,7 +39,8 @@ def resolved(
     `next_inquiry_ns`.
     """
     next_ns = next_inquiry_ns(payment, policy, now_ns, leapt_ns, spread)
-    said = said_of(payment.wire_reference, outcomes)
+    # A denial beside a rejection of an older message was left out by said_of: it proves nothing either.
+    said = [one for one in said_of(payment.wire_reference, outcomes) if not rejects_another(payment, one)]
     word = said[-1] if said else None
     if word is not None and word.word is Word.NOT_FOUND and _is_proof(payment, declaration, now_ns, missing_for_s):
         # Proof about this very attempt: of no use should the payment have moved on meanwhile.

@@ -35,6 +35,7 @@ LETTERS: Final = {
     "ACSP": ("TAKEN", "ACSP"),
     "SETTLED": ("SETTLED", "ACSC"),
     "REJECTED": ("REJECTED", "RJCT", "AC04"),
+    "REJECTED of an older message": ("REJECTED", "RJCT", "AC04", "CBOLDER"),
     "RETURNED": ("RETURNED", ""),
     "NOT_FOUND": ("NOT_FOUND", ""),
 }

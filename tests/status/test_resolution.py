@@ -123,6 +123,30 @@ def test_a_word_about_another_payment_is_no_word() -> None:
     assert learnt_nothing(step)
 
 
+def test_a_rejection_of_an_older_message_teaches_nothing() -> None:
+    """An answer to an inquiry that rejects another message than the latest costs an inquiry and plans the next one; it
+    neither rejects the payment nor hides what the same answer says of the latest."""
+    one = doubtful()
+    older = Outcome(Word.REJECTED, one.wire_reference, "RJCT", message_reference="CBOLDER")
+
+    def follows(*said: Outcome) -> Step:
+        return resolved(
+            one,
+            said,
+            declaration=DECLARATION,
+            policy=POLICY,
+            now_ns=NOW_NS + 3_600 * S,
+            evidence=b"<pain.002/>",
+            missing_for_s=600.0,
+        )
+
+    assert learnt_nothing(follows(older))
+    assert learnt_nothing(follows(Outcome(Word.NOT_FOUND, one.wire_reference), older))
+    taken = follows(Outcome(Word.TAKEN, one.wire_reference, "ACCP"), older)
+    assert taken.outcome is not None
+    assert taken.outcome.word is Word.TAKEN
+
+
 def test_the_budget_ends() -> None:
     """After the third inquiry, or after the window, no further one is planned; the payment stays in doubt."""
     first, third = answered(doubtful(), None, 90), answered(doubtful(inquiries=2), None, 2_490)
