@@ -135,6 +135,12 @@ class Play:
         await self.crash()
         await self.start()
 
+    async def reboot(self) -> None:
+        """The machine too: its uptime begins anew."""
+        await self.crash()
+        self.stage.clock.reboot()
+        await self.start()
+
     async def crash(self) -> None:
         self.stage.crash()
         await trio.sleep(MOMENT_S)
@@ -238,6 +244,7 @@ GRAMMAR: Final[dict[str, tuple[str, Act]]] = {
     "after 90 s|min|h|d": (r"after (\d+) (s|min|h|d)", Play.after),
     "clock +2 h": (r"clock ([+-])(\d+) (s|min|h|d)", Play.clock),
     "restart": (r"restart", Play.restart),
+    "reboot": (r"reboot", Play.reboot),
     "crash": (r"crash", Play.crash),
     "crash before|after commit": (r"crash (before|after) commit", Play.crash_at_commit),
     "start": (r"start", Play.start),
