@@ -203,6 +203,9 @@ class Stepped:
     """Whether the step was taken. False with a payment: the table refused it, or the word said nothing new."""
     objection: Objection | None = None
     """Why a person's act was not taken."""
+    unreadable: bool = False
+    """There is such a payment, and its record cannot be read. A bank's word about it is in the log, as a fact about the
+    store."""
 
 
 @dataclass(frozen=True, slots=True)
