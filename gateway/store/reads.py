@@ -218,6 +218,27 @@ class View:
             raise CorruptRecord(layout.PAYMENT2SEQ, STORE_ID, "too many facts about the store since its restore")
         return []
 
+    def unreadable_words(self) -> list[Fact]:
+        """What banks said of payments that could not be read, newest first, as far back as for a quarantine."""
+        words = []
+        for key in islice(self._store_keys(), limits.PAGE_SCAN_MAX):
+            try:
+                fact = self._fact(key)
+            except CorruptRecord as error:
+                self._noted(error)
+                continue
+            if fact.kind is StoreKind.UNREADABLE_PAYMENT:
+                words.append(fact)
+        return words
+
+    def bank_of(self, payment_id: bytes) -> str:
+        """Of a payment whose record cannot be read, as its first fact has it; "" where that cannot be read either."""
+        try:
+            return next((fact.bank for fact in self.facts_of(payment_id, 1)), "")
+        except CorruptRecord as error:
+            self._noted(error)
+            return ""
+
     def _store_keys(self) -> Iterator[bytes]:
         """The sequence keys of the facts about the store, newest first."""
         cursor: Any = self._txn.cursor(db=self._db[layout.PAYMENT2SEQ])

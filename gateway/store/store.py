@@ -151,7 +151,8 @@ class LmdbStore:
         return await self._write([job(part) for part in _parts(admissions)])
 
     async def take(self, steps: Sequence[Step]) -> list[Stepped]:
-        """A step whose payment cannot be read is not taken and shows no payment; its corruption is noted.
+        """A step whose payment cannot be read is not taken and shows no payment; its corruption is noted, and a bank's
+        word about it is kept with a fact about the store.
 
         Never raises Overloaded: what a bank has said must be written down, so it waits for room as long as it takes.
         """
