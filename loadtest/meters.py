@@ -1,0 +1,32 @@
+"""What the processes use, read from /proc (proc(5)): CPU seconds, resident memory."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Of one process, all its threads, since its start."""
+
+    user_s: float
+    system_s: float
+    resident_bytes: int
+
+    @property
+    def cpu_s(self) -> float:
+        return self.user_s + self.system_s
+
+
+def use_of(pid: int) -> Use:
+    """Zeros for a process that has ended."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return Use(0.0, 0.0, 0)
+    fields = text.rpartition(")")[2].split()
+    user, system, pages = int(fields[11]), int(fields[12]), int(fields[21])
+    return Use(user / _TICKS_PER_S, system / _TICKS_PER_S, pages * _PAGE_BYTES)
