@@ -25,7 +25,7 @@ class Queues:
 
     @property
     def under_way(self) -> int:
-        return self.queued + self.sending
+        return self.queued + self.sending + self.in_doubt
 
 
 @dataclass(frozen=True, slots=True)

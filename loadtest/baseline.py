@@ -10,6 +10,7 @@ from typing import Any
 from loadtest import processes
 from loadtest.generator import Plan
 from loadtest.link import Address
+from loadtest.meters import use_of
 from loadtest.processes import Cores, Failed
 
 SECONDS = 4.5
@@ -42,9 +43,9 @@ def _echo(module: str, folder: Path, cores: Cores, *, streaming: bool) -> dict[s
             seconds=SECONDS,
             warmup_s=WARMUP_S,
         )
-        began_s = time.time()
+        began_s, used_s = time.time(), use_of(server.pid).cpu_s
         result = _generate(plan, folder, cores)
-        ended_s = time.time()
+        ended_s, used_s = time.time(), use_of(server.pid).cpu_s - used_s
     finally:
         server.stop()
     done = max(int(result["sent"]), 1)
@@ -53,6 +54,7 @@ def _echo(module: str, folder: Path, cores: Cores, *, streaming: bool) -> dict[s
         "from_s": began_s,
         "to_s": ended_s,
         "p99_ms": result["latency_ms"]["p99"],
+        "cpu_us": round(used_s / done * 1e6, 2),
         "generator_cpu_us": round(result["generator_cpu_s"] / done * 1e6, 2),
     }
 

@@ -8,6 +8,7 @@ import gc
 import json
 import sys
 import time
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,8 @@ class Plan:
     count: int | None = None
     warmup_s: float = 0.0
     file: str = ""
-    """Where what became of each request is written: a byte each (tally.ACKNOWLEDGED ...), then nothing else."""
+    """Where what became of each request is written, a byte each (tally.ACKNOWLEDGED ...); beside it, in `.due`, when
+    it was due: seconds of the run, doubles."""
 
     def __post_init__(self) -> None:
         if bool(self.steps) == (self.in_flight is not None):
@@ -103,7 +105,7 @@ async def drive(plan: Plan, streams: Sequence[trio.abc.Stream], tally: Tally) ->
         measured_s, unanswered = await _traffic(plan, traffic)
         result = tally.summary(measured_s)
         result |= {"sent": len(tally.states), "unanswered": unanswered, "started_unix_s": started_unix_s}
-        result["due_s"] = traffic.due_times if plan.steps else []
+        result["due_s"] = traffic.due_times
         nursery.cancel_scope.cancel()
     return result
 
@@ -152,8 +154,10 @@ def main() -> int:
     ended = 0
     try:
         result, states = trio.run(run, plan)
+        due_s = array("d", result.pop("due_s"))
         if plan.file:
             Path(plan.file).write_bytes(states)
+            Path(plan.file).with_suffix(".due").write_bytes(due_s.tobytes())
         say({"result": result})
     except* (PeerBroke, Overrun, OSError, trio.BrokenResourceError, trio.TooSlowError) as failed:
         first: BaseException = failed

@@ -1,5 +1,6 @@
 """A house to measure: the daemon and one simulated bank, on loopback, each on its core, with a folder of their own."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ class House:
     def __init__(self, folder: Path, settings: HouseSettings, cores: Cores) -> None:
         self.folder = folder
         self.settings = settings
-        self._cores = cores
+        self.cores = cores
         self._started: list[Process] = []
 
     def __enter__(self) -> "House":
@@ -154,10 +155,10 @@ class House:
 
     def _start(self) -> None:
         self.papers = papers.make(self.folder / "tls")
-        self.bank = self._child("bank", ["-m", "loadtest.bank", *self._bank_words()], self._cores.load)
+        self.bank = self._child("bank", ["-m", "loadtest.bank", *self._bank_words()], self.cores.load)
         self._write(int(self.bank.ready["port"]))
         words = ["-m", "gateway", "serve", "--config", str(self.folder / "causeway.toml")]
-        self.daemon = self._child("daemon", words, self._cores.server)
+        self.daemon = self._child("daemon", words, self.cores.server)
         plaintext = self.address("plaintext")
         self.asker = Asker(plaintext.host, plaintext.port)
 
@@ -179,8 +180,22 @@ class House:
             "cert": self.papers.certificate("bank"),
             "key": self.papers.key("bank"),
             "client-ca": self.papers.ca,
+            "reply-p50-ms": self.settings.bank_p50_ms,
+            "reply-p99-ms": self.settings.bank_p99_ms,
+            "sins": self._faults(),
         }
         return [part for name, value in words.items() for part in (f"--{name}", str(value))]
+
+    def _faults(self) -> Path:
+        """Half of them a 503 before the booking, half an answer that breaks off after it: a doubt each."""
+        share = {"probability": self.settings.bank_fault_rate / 2, "seed": 1}
+        faults = [
+            {"kind": "status", "when": "before", "code": 503, **share},
+            {"kind": "rst", "when": "after", **share, "seed": 2},
+        ]
+        file = self.folder / "faults.json"
+        file.write_text(json.dumps(faults if self.settings.bank_fault_rate else []))
+        return file
 
     def _write(self, bank_port: int) -> None:
         settings = self.settings

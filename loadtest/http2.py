@@ -127,6 +127,14 @@ class GrpcWire:
         self._out += frame(DATA, END_STREAM, call.stream_id, data)
         return call
 
+    def watch(self, block: bytes, token: int, message: bytes) -> Call:
+        """A call with one request and many answers."""
+        call = self._open(block, token, streaming=True)
+        data = framed(message)
+        self._window -= len(data)
+        self._out += frame(DATA, END_STREAM, call.stream_id, data)
+        return call
+
     def stream(self, block: bytes, token: int) -> Call:
         """A call whose messages follow by `send`."""
         return self._open(block, token, streaming=True)

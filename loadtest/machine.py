@@ -38,7 +38,7 @@ def about() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "kernel": platform.release(),
         "cpu": cpu,
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count(),
         "memory_bytes": int(memory) * 1024,
         "python": platform.python_version(),
         "load_average": list(os.getloadavg()),

@@ -21,6 +21,16 @@ class Use:
         return self.user_s + self.system_s
 
 
+def core_busy_s(core: int | None) -> float:
+    """Seconds a core has worked since boot, for whomever; 0.0 for no core."""
+    line = next((line for line in Path("/proc/stat").read_text().splitlines() if line.startswith(f"cpu{core} ")), "")
+    fields = [int(field) for field in line.split()[1:8]]
+    if not fields:
+        return 0.0
+    user, nice, system, _idle, _iowait, irq, softirq = fields
+    return (user + nice + system + irq + softirq) / _TICKS_PER_S
+
+
 def use_of(pid: int) -> Use:
     """Zeros for a process that has ended."""
     try:

@@ -65,6 +65,17 @@ class Process:
         for line in self.child.stdout:
             yield json.loads(line)
 
+    def ended(self) -> dict[str, Any]:
+        """Asks it to end; the JSON line it leaves with, empty when it leaves without one."""
+        self.child.terminate()
+        try:
+            said, _ = self.child.communicate(timeout=STOP_S_MAX)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            said, _ = self.child.communicate()
+        last = said.strip().splitlines()[-1:] or ["{}"]
+        return dict(json.loads(last[0]))
+
     def stop(self) -> int:
         """Ends it (SIGTERM, then SIGKILL after STOP_S_MAX); returns its exit code."""
         if self.child.poll() is None:

@@ -1,8 +1,10 @@
 """A whole scenario: sets each house up, puts the load on it, watches meanwhile, judges afterwards."""
 
 import json
+import os
 import secrets
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -16,7 +18,7 @@ from loadtest.generator import Plan
 from loadtest.house import BANK, House
 from loadtest.instructions import RUN_CHARS
 from loadtest.journeys import journeys
-from loadtest.meters import Use, use_of
+from loadtest.meters import Use, core_busy_s, use_of
 from loadtest.processes import Cores, Failed, Process
 from loadtest.scenario import COUNT_MAX, HousePlan, Phase, Scenario, amount
 
@@ -38,10 +40,14 @@ class Watch:
     uses: dict[str, dict[str, Use]] = field(default_factory=dict)
     """What each process had used at a mark."""
     at_s: dict[str, float] = field(default_factory=dict)
+    onlookers: Result = field(default_factory=dict)
+    busy_s: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """What the server's and the load's core had worked at a mark."""
 
     def mark(self, name: str) -> None:
         self.uses[name] = self.now()
         self.at_s[name] = time.time()
+        self.busy_s[name] = (core_busy_s(self.house.cores.server), core_busy_s(self.house.cores.load))
 
     def now(self) -> dict[str, Use]:
         house = self.house
@@ -62,6 +68,15 @@ class Watch:
         self.samples.append(found)
         return found
 
+    def shares(self, since: str, until: str) -> Result:
+        """What part of the time each core worked, and what part of the server's core was not the gateway's work: other
+        programs (and the probe). A figure beside a large `others` is one of the machine, not of the gateway."""
+        wall_s = max(self.at_s[until] - self.at_s[since], 1e-9)
+        server, load = (b - a for a, b in zip(self.busy_s[since], self.busy_s[until], strict=True))
+        gateway_s = self.uses[until]["gateway"].cpu_s - self.uses[since]["gateway"].cpu_s
+        shares = {"server": server, "load": load, "gateway": gateway_s, "others": max(server - gateway_s, 0.0)}
+        return {name: round(spent_s / wall_s, 3) for name, spent_s in shares.items()}
+
     def spent_us(self, name: str, count: int, since: str, until: str) -> float:
         """CPU of one process between two marks, in microseconds for each of `count`."""
         if not count:
@@ -77,6 +92,8 @@ class Runner:
         self._folder = folder
         self._say = say
         self._cores = Cores.here()
+        if self._cores.load is not None:
+            os.sched_setaffinity(0, {self._cores.load})  # we ourselves belong to the load
         self._reached: dict[str, float] = {}
 
     def run(self) -> Result:
@@ -152,23 +169,23 @@ class Runner:
         states = Path(plan.file).read_bytes()
         runs.append((run, states))
         found: Result = {"name": phase.name, "listener": phase.listener, "call": phase.call, "to": phase.to}
-        found |= {"load": _what(phase, plan), "acks": result, "samples": watch.samples, "failed_with": ""}
+        found |= {"load": _what(phase, plan), "acks": result, "samples": watch.samples, "onlookers": watch.onlookers}
         count = int(result["acknowledged"])
         if phase.to == "accepted":
-            found["e2e"] = journeys(house, run, result, phase.warmup_s)
+            due = array("d", Path(plan.file).with_suffix(".due").read_bytes())
+            found["e2e"] = journeys(house, run, result, due, phase.warmup_s)
             count = int(found["e2e"]["whole_count"])
         found["per_s"] = found["e2e"]["per_s"] if phase.to == "accepted" else result["per_s"]
         until = "done" if phase.to == "accepted" else "sent"
         since = "began" if phase.to == "accepted" else "measuring"
-        found["cpu_us"] = {
-            name: round(watch.spent_us(name, count, since, until), 1) for name in ("gateway", "bank", "generator")
-        }
+        found["cpu_us"] = {name: round(watch.spent_us(name, count, since, until), 1) for name in ("gateway", "bank")}
+        found["cpu_us"]["generator"] = round(result["generator_cpu_s"] / result["sent"] * 1e6, 1)
         found["probe_us"] = {
             name: self._speed(name, watch.at_s[since], watch.at_s[until]) for name in ("server", "load")
         }
+        found["core_shares"] = watch.shares(since, until)
         found["resident_bytes"] = watch.uses[until]["gateway"].resident_bytes
         found["began_unix_s"] = watch.began_s
-        result.pop("due_s")
         self._reached[phase.name] = float(found["per_s"])
         self._say(_reached(found))
         return found
@@ -202,14 +219,24 @@ class Runner:
         generator = processes.start("generator", words, house.folder / "generator.log", self._cores.load, wait=False)
         watch = Watch(house, generator)
         watch.mark("began")
+        crowd = self._crowd(house, phase)
         try:
             result = self._listen(generator, watch)
         finally:
             generator.stop()
+            if crowd is not None:
+                watch.onlookers = crowd.ended()
         if phase.to == "accepted":
             self._settle(house, watch)
         watch.mark("done")
         return watch, result
+
+    def _crowd(self, house: House, phase: Phase) -> Process | None:
+        if not phase.watchers and not phase.lists_per_s:
+            return None
+        where = house.address("plaintext")
+        words = ["-m", "loadtest.onlookers", where.host, str(where.port), str(phase.watchers), str(phase.lists_per_s)]
+        return processes.start("onlookers", words, house.folder / "onlookers.log", self._cores.load)
 
     def _listen(self, generator: Process, watch: Watch) -> Result:
         for said in generator.lines():
@@ -255,6 +282,7 @@ def _reached(found: Result) -> str:
         f"  -> {found['per_s']:,.0f}/s  p50 {latency['p50']:.1f} ms  p99 {latency['p99']:.1f} ms"
         f"  CPU us each: {', '.join(f'{name} {us:.0f}' for name, us in found['cpu_us'].items())}"
         f"  probe {found['probe_us']['server']:.0f} us"
+        f"  others {found['core_shares']['others']:.0%} of the server's core"
     )
 
 

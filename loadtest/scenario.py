@@ -6,7 +6,7 @@ Loads that are shares of what this machine can do are the only ones that mean th
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -41,6 +41,8 @@ class Phase:
     steps: tuple[tuple[Amount, float], ...] = ()
     spacing: Literal["poisson", "even"] = "poisson"
     to: Literal["ack", "accepted"] = "ack"
+    watchers: int = 0
+    lists_per_s: float = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -87,6 +89,28 @@ def load(name: str) -> Scenario:
     houses += [_house(file, each) for each in found.get("house", ())]
     _check_references(file, houses)
     return Scenario(file.stem, str(found.get("summary", "")), bool(found.get("baselines", False)), tuple(houses))
+
+
+def scaled(scenario: Scenario, factor: float) -> Scenario:
+    """The same for `factor` times as long, with so many times as many payments; warm-ups and rates stay."""
+    houses = tuple(
+        replace(house, phases=tuple(_scaled(phase, factor) for phase in house.phases)) for house in scenario.houses
+    )
+    return replace(scenario, houses=houses)
+
+
+def _scaled(phase: Phase, factor: float) -> Phase:
+    count: Amount = phase.count
+    if isinstance(count, str):
+        share, _, of = count.partition(" x ")
+        count = f"{float(share) * factor} x {of}"
+    elif count:
+        count = max(int(count * factor), 1)
+    steps = tuple((rate, seconds * factor) for rate, seconds in phase.steps)
+    # Closed with a count: `seconds` is only how long it may take.
+    seconds = phase.seconds if count else phase.seconds * factor
+    warmup_s = min(phase.warmup_s, seconds / 3)
+    return replace(phase, count=count, steps=steps, seconds=seconds, warmup_s=warmup_s)
 
 
 def amount(wanted: Amount, reached: Mapping[str, float]) -> float:
