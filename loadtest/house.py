@@ -70,8 +70,8 @@ breaker_open_s = {breaker_open_s}
 bulk_lines_max = {bulk_lines_max}
 
 [inquiry]
-first_after_s = 5.0
-again_after_s = 5.0
+first_after_s = 1.0
+again_after_s = 1.5
 per_payment_max = 20
 window_s = 300.0
 per_second_max = 100.0
