@@ -22,6 +22,7 @@ def add_figures(result: Result) -> None:
         result[key] = sum(verdict[key] for verdict in verdicts) if verdicts else None
     for name, measured in base.items():
         result[f"baseline_{name}_per_s"] = measured["per_s"]
+        result[f"baseline_{name}_cpu_us"] = measured.get("cpu_us")
     stores = {house["name"]: house.get("store_bytes_per_payment") for house in result["houses"]}
     result["store_bytes_per_payment"] = stores.get("end-to-end")
     result["resident_bytes"] = max((phase["resident_bytes"] for phase in phases.values()), default=0)

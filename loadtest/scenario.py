@@ -1,4 +1,4 @@
-"""Scenario files: which houses are set up, and which load each gets. `loadtest/scenarios/NAME.toml`.
+"""Scenario files: which houses are set up, and which load each gets. loadtest/scenarios holds ours.
 
 A rate or a count may be a number or "F x PHASE": F times the payments per second that PHASE, an earlier one, reached.
 Loads that are shares of what this machine can do are the only ones that mean the same on two machines.

@@ -5,6 +5,8 @@ from typing import Any
 
 Result = dict[str, Any]
 
+OTHERS_SHARE_MAX = 0.05  # the probe, the kernel and the odd daemon stay below
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -60,27 +62,38 @@ def table(result: Result) -> list[str]:
         mark = {True: "yes", False: "no", None: f"({target.scenario})"}[reached]
         sign = ">=" if target.least else "<="
         lines.append(f"{target.what:<54}{sign:>4} {_number(target.value):>7} {target.unit:<2} {shown:>12}  {mark}")
-    return [*lines, "", *_baselines(result), "", *_circumstances(result)]
+    return [*lines, "", *_measured(result), "", *_circumstances(result)]
 
 
-def _baselines(result: Result) -> list[str]:
-    named = {
-        "accept_unary_per_s": "accept, unary, plaintext",
-        "accept_unary_tls_per_s": "accept, unary, mutual TLS",
-        "accept_stream_per_s": "accept, streaming, plaintext",
-        "accept_stream_tls_per_s": "accept, streaming, mutual TLS",
-        "baseline_grpcio_unary_per_s": "baseline: bare grpcio echo, unary, 64 in flight",
-        "baseline_grpc_aio_stream_per_s": "baseline: bare grpc.aio echo, stream",
-        "baseline_lmdb_per_s": "baseline: raw LMDB, commits of 100 instructions",
-        "baseline_generator_ceiling_unary_per_s": "the generator's own ceiling, unary",
-        "baseline_generator_ceiling_stream_per_s": "the generator's own ceiling, streaming",
-    }
+_MEASURED = {
+    "accept_unary": "accept, unary, plaintext",
+    "accept_unary_tls": "accept, unary, mutual TLS",
+    "accept_stream": "accept, streaming, plaintext",
+    "accept_stream_tls": "accept, streaming, mutual TLS",
+    "e2e": "end to end",
+    "bulk": "end to end, bulk",
+    "baseline_grpcio_unary": "baseline: bare grpcio echo, unary, 64 in flight",
+    "baseline_grpc_aio_stream": "baseline: bare grpc.aio echo, stream",
+    "baseline_lmdb": "baseline: raw LMDB, commits of 100 instructions",
+    "baseline_generator_ceiling_unary": "the generator's own ceiling, unary",
+    "baseline_generator_ceiling_stream": "the generator's own ceiling, streaming",
+}
+
+
+def _measured(result: Result) -> list[str]:
+    """Rates and server CPU as measured, and the rates as the probe normalises them."""
     normalised = result["normalised"]
-    lines = [f"{'measured in the same run':<54}{'per second':>15} {'normalised':>12}"]
-    for key, what in named.items():
-        if result.get(key) is not None:
-            nominal = f"{normalised[key]:,.0f}" if key in normalised else ""
-            lines.append(f"{what:<54}{result[key]:>15,.0f} {nominal:>12}")
+    lines = [f"{'measured in this run':<54}{'per second':>12} {'normalised':>12} {'CPU us each':>12}"]
+    for name, what in _MEASURED.items():
+        if (per_s := result.get(f"{name}_per_s")) is None:
+            continue
+        nominal = f"{normalised[f'{name}_per_s']:,.0f}" if f"{name}_per_s" in normalised else ""
+        spent_us = result.get(f"{name}_cpu_us")
+        spent = "" if spent_us is None else f"{spent_us:,.0f}"
+        lines.append(f"{what:<54}{per_s:>12,.0f} {nominal:>12} {spent:>12}")
+    for name, what in (("accept_unary", "grpcio echo"), ("accept_stream", "grpc.aio echo stream")):
+        if (ratio := result.get(f"{name}_cpu_ratio")) is not None:
+            lines.append(f"{f'{what} / {name}, by CPU for each':<54}{ratio:>12.2f}")
     return lines if len(lines) > 1 else []
 
 
@@ -90,7 +103,18 @@ def _circumstances(result: Result) -> list[str]:
         f"commit {result['commit']} · {about['system']}, {about['cores']} cores, Python {about['python']}",
         f"flush of the disk {flush_ms['p50']} ms p50, {flush_ms['p99']} ms p99 · probe {probe_us['server']:,.0f} us on "
         f"the server's core, {probe_us['load']:,.0f} us on the load's (1,000 us is what figures are normalised to)",
+        *_warning(result),
         f"took {result['took_s']:.0f} s",
+    ]
+
+
+def _warning(result: Result) -> list[str]:
+    busy = result.get("others_share_max", 0.0)
+    if busy < OTHERS_SHARE_MAX:
+        return []
+    return [
+        f"OTHER PROGRAMS used up to {busy:.0%} of the server's core: rates and latencies are this machine's at that time; "
+        "CPU for each payment is the figure to trust"
     ]
 
 

@@ -1,5 +1,6 @@
 """From phases to figures, from figures to what people read."""
 
+import argparse
 import json
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,9 +14,20 @@ from loadtest.targets import TARGETS, headline, table
 from tests.loadtest.results import Result, result
 
 KEYS = (
-    "accept_unary_per_s accept_unary_ratio accept_stream_per_s accept_stream_ratio e2e_per_s e2e_p99_ms e2e_cpu_us "
-    "bulk_per_s bulk_cpu_us lost double baseline_grpcio_unary_per_s baseline_grpc_aio_stream_per_s"
-).split()
+    "accept_unary_per_s",
+    "accept_unary_ratio",
+    "accept_stream_per_s",
+    "accept_stream_ratio",
+    "e2e_per_s",
+    "e2e_p99_ms",
+    "e2e_cpu_us",
+    "bulk_per_s",
+    "bulk_cpu_us",
+    "lost",
+    "double",
+    "baseline_grpcio_unary_per_s",
+    "baseline_grpc_aio_stream_per_s",
+)
 
 
 def figured(**about: float | int) -> Result:
@@ -100,8 +112,6 @@ def test_a_chart_of_nothing_is_nothing() -> None:
 
 def test_compare_and_report_read_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`causeway load compare A.json B.json`; what is no result is refused with exit code 2 and a sentence."""
-    import argparse
-
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     good, bad = tmp_path / "a.json", tmp_path / "b.json"

@@ -1,5 +1,6 @@
 """A whole run, small: real daemon, real bank, real generator, the ledger at the end."""
 
+import argparse
 import json
 from pathlib import Path
 
@@ -39,8 +40,6 @@ to = "accepted"
 
 def measured(folder: Path) -> tuple[int, Result]:
     """Exit code and result of the scenario above."""
-    import argparse
-
     file = folder / "tiny.toml"
     file.write_text(TINY)
     parser = argparse.ArgumentParser()

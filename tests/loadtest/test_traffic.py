@@ -127,5 +127,5 @@ async def test_a_connection_that_ends_ends_the_run() -> None:
 )
 def test_a_plan_is_open_or_closed(wrong: dict[str, object]) -> None:
     """A plan that is both or neither is refused before anything is sent."""
-    with pytest.raises(ValueError, match="plan has|connections|closed load"):
+    with pytest.raises(ValueError, match=r"plan has|connections|closed load"):
         Plan(NOWHERE, "whatever", **wrong)  # type: ignore[arg-type]
