@@ -43,6 +43,7 @@ KEYS: dict[str, More] = {
     "soak_over_1s_share": "worse",
     "store_bytes_per_payment": "worse",
     "resident_bytes": "worse",
+    "anonymous_bytes": "worse",
     "baseline_grpcio_unary_per_s": "plain",
     "baseline_grpc_aio_stream_per_s": "plain",
     "baseline_lmdb_per_s": "plain",

@@ -26,6 +26,7 @@ def add_figures(result: Result) -> None:
     stores = {house["name"]: house.get("store_bytes_per_payment") for house in result["houses"]}
     result["store_bytes_per_payment"] = stores.get("end-to-end")
     result["resident_bytes"] = max((phase["resident_bytes"] for phase in phases.values()), default=0)
+    result["anonymous_bytes"] = max((phase["anonymous_bytes"] for phase in phases.values()), default=0)
     result["fault_rate"] = max((house["settings"]["bank_fault_rate"] for house in result["houses"]), default=0.0)
     result["others_share_max"] = max((phase["core_shares"]["others"] for phase in phases.values()), default=0.0)
     result["normalised"] = _normalised(result, phases)
@@ -67,8 +68,9 @@ def _overload(phases: Result) -> Result:
     for times in ("2x", "5x"):
         phase = phases.get(f"overload_{times}")
         found[f"overload_{times}_goodput"] = phase["per_s"] / peak["per_s"] if phase and peak else None
-        found[f"overload_{times}_refusal_p99_ms"] = phase["acks"]["refusal_ms"]["p99"] if phase else None
-        growth = phase["resident_bytes"] - peak["resident_bytes"] if phase and peak else None
+        refused = phase is not None and phase["acks"]["refusal_ms"]["count"]
+        found[f"overload_{times}_refusal_p99_ms"] = phase["acks"]["refusal_ms"]["p99"] if phase and refused else None
+        growth = phase["anonymous_bytes"] - peak["anonymous_bytes"] if phase and peak else None
         found[f"overload_{times}_growth_bytes"] = growth
     return found
 
@@ -79,6 +81,7 @@ def _long(phases: Result) -> Result:
     return {
         "growth_ratio": full["per_s"] / empty["per_s"] if full and empty else None,
         "growth_resident_bytes": full["resident_bytes"] if full else None,
+        "growth_anonymous_bytes": full["anonymous_bytes"] if full else None,
         "soak_per_s": soak["per_s"] if soak else None,
         "soak_over_1s_share": soak["e2e"]["over_1s_share"] if soak else None,
     }

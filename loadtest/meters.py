@@ -15,6 +15,8 @@ class Use:
     user_s: float
     system_s: float
     resident_bytes: int
+    anonymous_bytes: int
+    """Of these what is the process's own: without the pages of the store's file that happen to be mapped."""
 
     @property
     def cpu_s(self) -> float:
@@ -35,8 +37,10 @@ def use_of(pid: int) -> Use:
     """Zeros for a process that has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
+        pages_text = Path(f"/proc/{pid}/statm").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return Use(0.0, 0.0, 0)
+        return Use(0.0, 0.0, 0, 0)
     fields = text.rpartition(")")[2].split()
-    user, system, pages = int(fields[11]), int(fields[12]), int(fields[21])
-    return Use(user / _TICKS_PER_S, system / _TICKS_PER_S, pages * _PAGE_BYTES)
+    user, system = int(fields[11]), int(fields[12])
+    _, resident, of_files, *_ = map(int, pages_text.split())
+    return Use(user / _TICKS_PER_S, system / _TICKS_PER_S, resident * _PAGE_BYTES, (resident - of_files) * _PAGE_BYTES)

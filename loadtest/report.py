@@ -10,6 +10,8 @@ from loadtest.targets import headline, table
 
 Result = dict[str, Any]
 
+MEMORY = ("resident", "anonymous")  # with and without the mapped pages of the store's file
+
 _STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1340px; padding: 0 1em; color: #111 }
 pre { background: #f5f5f4; padding: 1em; overflow-x: auto } h2 { margin-top: 2em }
@@ -43,7 +45,7 @@ def _phase(house: Result, phase: Result) -> str:
         chart("latency by percentile", "nines", "ms", [Line("latency", _curve(latency["curve"]))]),
         chart("queues", "s", "payments", [*(_line(samples, n, n) for n in ("queued", "sending", "in_doubt"))]),
         chart("CPU by process", "s", "% of a core", [_cpu(samples, name) for name in ("gateway", "bank", "generator")]),
-        chart("memory of the gateway", "s", "MB", [Line("resident", _memory(samples))]),
+        chart("memory of the gateway", "s", "MB", [Line(n, _memory(samples, n)) for n in MEMORY]),
     ]
     about = (
         f"{phase['load']}: {phase['per_s']:,.0f}/s, p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms, "
@@ -87,5 +89,5 @@ def _cpu(samples: list[Result], name: str) -> Line:
     return Line(name, points)
 
 
-def _memory(samples: list[Result]) -> Points:
-    return [(row["at_s"], row["resident_bytes"] / 1e6) for row in samples]
+def _memory(samples: list[Result], name: str) -> Points:
+    return [(row["at_s"], row[f"{name}_bytes"] / 1e6) for row in samples]

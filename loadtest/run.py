@@ -62,6 +62,7 @@ class Watch:
             "at_s": round(time.time() - self.began_s, 3),
             "cpu_s": {name: round(use.cpu_s, 2) for name, use in uses.items()},
             "resident_bytes": uses["gateway"].resident_bytes,
+            "anonymous_bytes": uses["gateway"].anonymous_bytes,
             **queues,
             **({} if second is None else {"load": second}),
         }
@@ -184,7 +185,8 @@ class Runner:
             name: self._speed(name, watch.at_s[since], watch.at_s[until]) for name in ("server", "load")
         }
         found["core_shares"] = watch.shares(since, until)
-        found["resident_bytes"] = watch.uses[until]["gateway"].resident_bytes
+        for key in ("resident_bytes", "anonymous_bytes"):
+            found[key] = getattr(watch.uses[until]["gateway"], key)
         found["began_unix_s"] = watch.began_s
         self._reached[phase.name] = float(found["per_s"])
         self._say(_reached(found))

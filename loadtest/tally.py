@@ -76,8 +76,9 @@ class Tally:
             self.states.extend(bytes(number + 1 - len(self.states)))
         self.states[number] = SENT
 
-    def ended(self, number: int, status: int, due_s: float, at_s: float) -> None:
-        """`status` is gRPC's; a request that was due at `due_s` ended at `at_s`."""
+    def ended(self, number: int, status: int, due_s: float, sent_s: float, at_s: float) -> None:
+        """`status` is gRPC's; a request that was due at `due_s` and left at `sent_s` ended at `at_s`. A refusal's time
+        counts from when it left: what waited in our own queue before was not the server's to refuse."""
         measured = due_s >= self._from_s
         waited_s = at_s - due_s
         if status == 0:
@@ -97,7 +98,7 @@ class Tally:
             self.refused += refused
             self.failed += not refused
             if refused:
-                self._refusals.record(waited_s)
+                self._refusals.record(at_s - sent_s)
 
     def tick(self, at_s: float, backlog: int, open_calls: int) -> dict[str, Any]:
         """Ends the present second and returns it."""

@@ -40,6 +40,9 @@ TARGETS = (
     Target("goodput at 2x / peak", "overload_2x_goodput", 0.9, "x", True, "overload"),
     Target("goodput at 5x / peak", "overload_5x_goodput", 0.9, "x", True, "overload"),
     Target("refusals at 5x, p99", "overload_5x_refusal_p99_ms", 10, "ms", False, "overload"),
+    Target("stored and open payments: rate / empty store", "growth_ratio", 0.8, "x", True, "growth"),
+    Target("  memory of the process, 1,000,000 open", "growth_anonymous_bytes", 300_000_000, "B", False, "growth"),
+    Target("soak: over 1 s end to end", "soak_over_1s_share", 0.01, "", False, "soak"),
     Target("disk per payment, all records and indexes", "store_bytes_per_payment", 1_200, "B", False, "end-to-end"),
     Target("lost", "lost", 0, "", False, "end-to-end"),
     Target("double", "double", 0, "", False, "end-to-end"),
@@ -113,8 +116,8 @@ def _warning(result: Result) -> list[str]:
     if busy < OTHERS_SHARE_MAX:
         return []
     return [
-        f"OTHER PROGRAMS used up to {busy:.0%} of the server's core: rates and latencies are this machine's at that time; "
-        "CPU for each payment is the figure to trust"
+        f"OTHER PROGRAMS used up to {busy:.0%} of the server's core: rates and latencies are this machine's at that "
+        "time; CPU for each payment is the figure to trust"
     ]
 
 

@@ -40,11 +40,11 @@ class Calls:
 
 @dataclass(slots=True)
 class _Stream:
-    """A streaming call and what on it awaits its answer, oldest first: (number, due)."""
+    """A streaming call and what on it awaits its answer, oldest first: (number, due, sent)."""
 
     link: Link
     call: Call
-    waiting: deque[tuple[int, float]] = field(default_factory=deque)
+    waiting: deque[tuple[int, float, float]] = field(default_factory=deque)
 
 
 class Traffic:
@@ -57,7 +57,7 @@ class Traffic:
         self._block = request_block(calls.path, scheme)
         self._in_flight = in_flight
         self._streams: dict[int, _Stream] = {}
-        self._due: dict[int, float] = {}  # unary: number -> when it was due
+        self._open_calls: dict[int, tuple[float, float]] = {}  # unary: number -> when it was due, when it left
         self._backlog: deque[tuple[int, float]] = deque()
         self._next = 0
         self._unanswered = 0
@@ -163,7 +163,7 @@ class Traffic:
                 continue
             tried = 0
             self._backlog.popleft()
-            self._due[number] = due_s
+            self._open_calls[number] = (due_s, self._now())
             self._tally.sent(number)
             self._unanswered += 1
             link.wire.unary(self._block, number, message)
@@ -177,7 +177,7 @@ class Traffic:
             self._push_stream(self._streams[id(link)], max(share, 1))
 
     def _push_stream(self, stream: _Stream, share: int) -> None:
-        room = stream.link.wire.room(stream.call)
+        room, now_s = stream.link.wire.room(stream.call), self._now()
         parts = []
         for _ in range(min(share, BURST_MESSAGES, len(self._backlog))):
             number, due_s = self._backlog[0]
@@ -187,7 +187,7 @@ class Traffic:
             room -= len(part)
             self._backlog.popleft()
             self._tally.sent(number)
-            stream.waiting.append((number, due_s))
+            stream.waiting.append((number, due_s, now_s))
             parts.append(part)
         if parts:
             self._unanswered += len(parts)
@@ -206,7 +206,7 @@ class Traffic:
                 number = answer.call.token
                 assert answer.status is not None
                 self._unanswered -= 1
-                self._tally.ended(number, answer.status, self._due.pop(number), now_s)
+                self._tally.ended(number, answer.status, *self._open_calls.pop(number), now_s)
         if self._closed_left > 0:
             self._refill()
         else:
@@ -216,12 +216,12 @@ class Traffic:
 
     def _hear_stream(self, stream: _Stream, answer: Answer, now_s: float) -> None:
         if answer.status is None:
-            number, due_s = stream.waiting.popleft()
+            number, due_s, sent_s = stream.waiting.popleft()
             self._unanswered -= 1
-            self._tally.ended(number, self._calls.judge(answer.body), due_s, now_s)
+            self._tally.ended(number, self._calls.judge(answer.body), due_s, sent_s, now_s)
             return
         while stream.waiting:  # the call is over: what it did not answer has failed, and the stream is opened anew
-            number, due_s = stream.waiting.popleft()
+            number, due_s, sent_s = stream.waiting.popleft()
             self._unanswered -= 1
-            self._tally.ended(number, answer.status or 2, due_s, now_s)
+            self._tally.ended(number, answer.status or 2, due_s, sent_s, now_s)
         stream.call = stream.link.wire.stream(self._block, answer.call.token)

@@ -19,7 +19,14 @@ SECOND = {
 
 def phase(name: str, per_s: float, cpu_us: float = 400.0, *, e2e: bool = False, probe_us: float = 1_000.0) -> Result:
     """One phase; `e2e` gives it the part about the bank."""
-    sample = {"resident_bytes": 50_000_000, "queued": 3, "sending": 2, "in_doubt": 0, "accepted": 9}
+    sample = {
+        "resident_bytes": 50_000_000,
+        "anonymous_bytes": 40_000_000,
+        "queued": 3,
+        "sending": 2,
+        "in_doubt": 0,
+        "accepted": 9,
+    }
     made: Result = {
         "name": name,
         "load": "unary, closed",
@@ -32,6 +39,7 @@ def phase(name: str, per_s: float, cpu_us: float = 400.0, *, e2e: bool = False, 
         "probe_us": {"server": probe_us, "load": probe_us},
         "core_shares": {"server": 0.9, "load": 0.5, "gateway": 0.88, "others": 0.02},
         "resident_bytes": 60_000_000,
+        "anonymous_bytes": 40_000_000,
     }
     if e2e:
         made["e2e"] = {"latency_ms": LATENCY, "to_bank_ms": LATENCY, "per_second": [50, 50], "over_1s_share": 0.0}
