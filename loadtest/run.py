@@ -24,6 +24,7 @@ from loadtest.scenario import COUNT_MAX, HousePlan, Phase, Scenario, amount
 
 SETTLE_S_MAX = 120.0  # after the last request, until the bank has everything
 POLL_S = 0.2
+TOLD_EVERY = 5  # polls: about a second
 
 Say = Callable[[str], None]
 Result = dict[str, Any]
@@ -258,7 +259,9 @@ class Runner:
         while house.asker.queues(BANK).under_way and time.monotonic() < ends_s:
             house.check()
             time.sleep(POLL_S)
-            self._progress(watch.sample(None))
+            sample = watch.sample(None)
+            if len(watch.samples) % TOLD_EVERY == 0:
+                self._progress(sample)
 
     def _progress(self, sample: Result) -> None:
         load = sample.get("load", {})
