@@ -1,7 +1,5 @@
 """The generator's own HTTP/2, against h2 as the server."""
 
-import itertools
-
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -169,14 +167,12 @@ def test_pings_and_settings_are_acknowledged() -> None:
 
 def test_a_header_block_that_needs_a_dynamic_table_is_an_error() -> None:
     """We forbade it; remembering blocks by their bytes would otherwise give wrong statuses."""
-    wire = GrpcWire()
     pair = Pair()
     call = pair.wire.unary(BLOCK, 1, b"x")
     dynamic = b"\xbe"  # index 62: the first entry of the dynamic table
     head = len(dynamic).to_bytes(3, "big") + b"\x01\x05" + call.stream_id.to_bytes(4, "big")
     with pytest.raises(PeerBroke):
         pair.wire.receive(head + dynamic)
-    assert wire.open_calls == 0
 
 
 def test_literals_are_short() -> None:
@@ -190,7 +186,7 @@ def test_any_split_of_the_servers_bytes_is_the_same() -> None:
     server = H2Connection(H2Configuration(client_side=False))
     server.initiate_connection()
     greeting = server.data_to_send()
-    for cut in itertools.islice(range(len(greeting)), len(greeting)):
+    for cut in range(len(greeting)):
         wire = GrpcWire()
         wire.receive(greeting[:cut])
         wire.receive(greeting[cut:])
