@@ -58,13 +58,13 @@ def headline(result: Result) -> list[str]:
 
 def table(result: Result) -> list[str]:
     """The targets with what was reached, then the baselines, then what the figures depend on."""
-    lines = [f"{'target':<54}{'at':>4} {'target':>10} {'reached':>12}"]
+    lines = [f"{'target':<54}{'at':>4} {'target':>14} {'reached':>12}"]
     for target in TARGETS:
         found, reached = result.get(target.key), target.reached(result)
         shown = "not in run" if found is None else f"{_number(float(found))} {target.unit}"
         mark = {True: "yes", False: "no", None: f"({target.scenario})"}[reached]
         sign = ">=" if target.least else "<="
-        lines.append(f"{target.what:<54}{sign:>4} {_number(target.value):>7} {target.unit:<2} {shown:>12}  {mark}")
+        lines.append(f"{target.what:<54}{sign:>4} {_number(target.value):>11} {target.unit:<2} {shown:>12}  {mark}")
     return [*lines, "", *_measured(result), "", *_circumstances(result)]
 
 
