@@ -10,6 +10,7 @@ from gateway.core.ports import WireAnswer, WireRequest
 from gateway.limits import ANSWER_BYTES_MAX, ANSWER_HEADER_BYTES_MAX
 from gateway.net import http2
 from gateway.net.http2_client import ClientConnection, GoAway
+from gateway.net.literal_hpack import literal_block
 
 STREAM_WINDOW_BYTES: Final = 1024 * 1024  # most answers arrive without waiting for a WINDOW_UPDATE
 CONNECTION_WINDOW_BYTES: Final = 8 * 1024 * 1024
@@ -29,6 +30,7 @@ class _Stream:
         self.headers: tuple[tuple[str, str], ...] = ()
         self.chunks: list[bytes] = []
         self.size = 0
+        self.owed = 0  # of this stream's window, to be given back
 
 
 class Http2Wire:
@@ -45,6 +47,7 @@ class Http2Wire:
         self._streams: dict[int, _Stream] = {}
         self._unsent: dict[int, None] = {}  # streams with body left to send, oldest first
         self._answers_bytes = 0
+        self._owed = 0  # of the connection's window, to be given back
         self._events: list[WireEvent] = []
         self.ready = False
         self.draining = False
@@ -72,14 +75,13 @@ class Http2Wire:
 
     @property
     def control_bytes(self) -> int:
-        return self._connection.outbound_bytes
+        return self._connection.unsent_bytes
 
     def greet(self) -> None:
         self._connection.initiate_connection()
         self._connection.increment_flow_control_window(CONNECTION_WINDOW_BYTES)
 
     def begin(self, request: WireRequest) -> int:
-        stream_id = self._connection.get_next_available_stream_id()
         headers = [
             (":method", request.method),
             (":scheme", "https"),
@@ -89,11 +91,8 @@ class Http2Wire:
         ]
         if request.body:
             headers.append(("content-length", str(len(request.body))))
-        self._connection.send_headers(
-            stream_id,
-            [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers],
-            end_stream=not request.body,
-        )
+        block = literal_block([(name.encode("ascii"), value.encode("latin-1")) for name, value in headers])
+        stream_id = self._connection.open(block, request.method.encode("ascii"), end_stream=not request.body)
         self._streams[stream_id] = _Stream(request.body)
         if request.body:
             self._unsent[stream_id] = None
@@ -138,19 +137,24 @@ class Http2Wire:
 
     def _push_bodies(self) -> None:
         """Frame body bytes as far as the windows and FLUSH_BYTES allow, a frame of each stream in turn."""
-        waiting = list(self._unsent)
-        while waiting and self._connection.outbound_bytes < FLUSH_BYTES and not self.finished:
+        waiting = list(self._unsent) if self._may_push else []
+        while waiting and self._may_push:
             waiting = [stream_id for stream_id in waiting if self._push_frame(stream_id)]
+
+    @property
+    def _may_push(self) -> bool:
+        connection = self._connection
+        return (
+            connection.unsent_bytes < FLUSH_BYTES and connection.outbound_flow_control_window > 0 and not self.finished
+        )
 
     def _push_frame(self, stream_id: int) -> bool:
         """Whether more of this body could be sent at once."""
         stream = self._streams[stream_id]
-        window = self._connection.local_flow_control_window(stream_id)  # may be negative after a SETTINGS change
-        size = min(window, self._connection.max_outbound_frame_size, len(stream.unsent))
-        if size <= 0:
+        size = self._connection.write_body(stream_id, stream.unsent)
+        if not size:
             return False
-        chunk, stream.unsent = stream.unsent[:size], stream.unsent[size:]
-        self._connection.send_data(stream_id, bytes(chunk), end_stream=not stream.unsent)
+        stream.unsent = stream.unsent[size:]
         if not stream.unsent:
             del self._unsent[stream_id]
         return bool(stream.unsent)
@@ -160,6 +164,7 @@ class Http2Wire:
             self._connection.reset_stream(stream_id, http2.ErrorCodes.CANCEL)
         except http2.ProtocolError:
             pass  # it is closed on both sides already: there is nothing left to reset
+        self._connection.forget(stream_id)
 
     # ------------------------------------------------------------ receiving
 
@@ -181,10 +186,17 @@ class Http2Wire:
         stream.headers = tuple((name, value) for name, value in headers if not name.startswith(":"))
 
     def _on_data(self, event: http2.DataReceived) -> None:
-        self._connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        self._owed += event.flow_controlled_length
+        if self._owed >= CONNECTION_WINDOW_BYTES // 2:
+            self._connection.increment_flow_control_window(self._owed)
+            self._owed = 0
         stream = self._streams.get(event.stream_id)
         if stream is None:
             return
+        stream.owed += event.flow_controlled_length
+        if stream.owed >= STREAM_WINDOW_BYTES // 2 and event.stream_ended is None:
+            self._connection.increment_flow_control_window(stream.owed, event.stream_id)
+            stream.owed = 0
         stream.chunks.append(event.data)
         stream.size += len(event.data)
         self._answers_bytes += len(event.data)
@@ -235,6 +247,7 @@ class Http2Wire:
         stream = self._streams.pop(stream_id, None)
         if stream is not None:
             self._answers_bytes -= stream.size
+            self._connection.forget(stream_id)
         return stream
 
     def _take_events(self) -> list[WireEvent]:
