@@ -54,6 +54,9 @@ class Exchange:
             self._done.set()
 
     def fail(self, *, unwritten: Ending, written: Ending, detail: str = "") -> None:
+        """Ends it by one of these, unless it has an outcome already."""
+        if self.outcome is not None:
+            return
         self.finish(verdict(written if self.written else unwritten, detail))
 
 
