@@ -16,6 +16,8 @@ STREAM_WINDOW_BYTES: Final = 1024 * 1024  # most answers arrive without waiting 
 CONNECTION_WINDOW_BYTES: Final = 8 * 1024 * 1024
 ANSWERS_BYTES_MAX: Final = 8 * ANSWER_BYTES_MAX  # of all unfinished answers of one session together
 FLUSH_BYTES: Final = 256 * 1024  # framed at once, so that a large body does not delay the HEADERS of others
+METHODS_KEPT_MAX: Final = 8  # whose standing fields are kept encoded
+STATUS_DIGITS: Final = 3  # RFC 9110 section 15
 PING_DATA: Final = b"causeway"
 STREAM_ID_MAX: Final = 2**31 - 1
 
@@ -47,6 +49,8 @@ class Http2Wire:
         self._streams: dict[int, _Stream] = {}
         self._unsent: dict[int, None] = {}  # streams with body left to send, oldest first
         self._answers_bytes = 0
+        self._heads: dict[str, bytes] = {}
+        self._allowed = 0  # streams open at once; until the bank's SETTINGS, none
         self._owed = 0  # of the connection's window, to be given back
         self._events: list[WireEvent] = []
         self.ready = False
@@ -66,8 +70,7 @@ class Http2Wire:
     def room(self) -> int:
         if self.draining or self.finished or not self.ready:
             return 0
-        allowed = min(self._streams_max, self._connection.remote_settings.max_concurrent_streams)
-        return allowed - len(self._streams)
+        return self._allowed - len(self._streams)
 
     @property
     def open(self) -> int:
@@ -82,16 +85,12 @@ class Http2Wire:
         self._connection.increment_flow_control_window(CONNECTION_WINDOW_BYTES)
 
     def begin(self, request: WireRequest) -> int:
-        headers = [
-            (":method", request.method),
-            (":scheme", "https"),
-            (":authority", self._authority),
-            (":path", request.path),
-            *request.headers,
-        ]
+        headers = [(":path", request.path), *request.headers]
         if request.body:
             headers.append(("content-length", str(len(request.body))))
-        block = literal_block([(name.encode("ascii"), value.encode("latin-1")) for name, value in headers])
+        block = self._head_of(request.method) + literal_block(
+            [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
+        )
         stream_id = self._connection.open(block, request.method.encode("ascii"), end_stream=not request.body)
         self._streams[stream_id] = _Stream(request.body)
         if request.body:
@@ -99,6 +98,16 @@ class Http2Wire:
         if stream_id + 2 > STREAM_ID_MAX:
             self.draining = True  # stream ids are used up (RFC 9113 section 5.1.1)
         return stream_id
+
+    def _head_of(self, method: str) -> bytes:
+        """The fields that are the same for all requests of a method."""
+        head = self._heads.get(method)
+        if head is None:
+            fields = ((b":method", method), (b":scheme", "https"), (b":authority", self._authority))
+            head = literal_block([(name, value.encode("latin-1")) for name, value in fields])
+            if len(self._heads) < METHODS_KEPT_MAX:
+                self._heads[method] = head
+        return head
 
     def receive(self, data: bytes) -> list[WireEvent]:
         try:
@@ -170,6 +179,7 @@ class Http2Wire:
 
     def _on_settings(self, _event: http2.RemoteSettingsChanged) -> None:
         self.ready = True
+        self._allowed = min(self._streams_max, self._connection.remote_settings.max_concurrent_streams)
 
     def _on_informational(self, event: http2.InformationalResponseReceived) -> None:
         stream = self._streams.get(event.stream_id)
@@ -181,9 +191,9 @@ class Http2Wire:
         if stream is None:
             return
         stream.answer_begun = True
-        headers = [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in event.headers]
-        stream.status = int(next((value for name, value in headers if name == ":status" and value.isdigit()), "0"))
-        stream.headers = tuple((name, value) for name, value in headers if not name.startswith(":"))
+        (_, status), *fields = event.headers  # response_rules let nothing but one :status stand first
+        stream.status = int(status) if len(status) == STATUS_DIGITS and status.isdigit() else 0
+        stream.headers = tuple([(str(name, "latin-1"), str(value, "latin-1")) for name, value in fields])
 
     def _on_data(self, event: http2.DataReceived) -> None:
         self._owed += event.flow_controlled_length

@@ -115,16 +115,21 @@ class Pool:
         if not self._waiting:  # nearly always, when an answer has come
             return 0
         while self._waiting:
-            free = [session for session in self._sessions if session.room > 0]
-            if not free:
+            chosen: Session | None = None
+            for session in self._sessions:
+                if (chosen is None or session.load < chosen.load) and session.room > 0:
+                    chosen = session
+            if chosen is None:
                 break
-            min(free, key=lambda session: session.load).take(self._waiting.popleft())
+            chosen.take(self._waiting.popleft())
         opening = self._wanted()
         self._dialling += opening
         return opening
 
     def _wanted(self) -> int:
         """Connections worth opening for those who still wait."""
+        if not self._waiting:
+            return 0
         working = sum(session.ready and not session.draining for session in self._sessions)
         coming = self._dialling + sum(not session.ready and not session.draining for session in self._sessions)
         lacking = len(self._waiting) - coming * self._streams_expected
