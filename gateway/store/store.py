@@ -41,10 +41,11 @@ from gateway.store.environment import (
     open_environment,
     open_maps,
 )
+from gateway.store.job import Job
 from gateway.store.reads import View
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
-from gateway.store.writer import CommitTimed, Job, Usage, Writer
+from gateway.store.writer import CommitTimed, Usage, Writer
 
 logger = logging.getLogger(__name__)
 
