@@ -80,6 +80,10 @@ class Http2Wire:
     def control_bytes(self) -> int:
         return self._connection.unsent_bytes
 
+    @property
+    def wants_send(self) -> bool:
+        return self._connection.unsent_bytes > 0 or bool(self._unsent)
+
     def greet(self) -> None:
         self._connection.initiate_connection()
         self._connection.increment_flow_control_window(CONNECTION_WINDOW_BYTES)
