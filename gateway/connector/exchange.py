@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import trio
@@ -27,6 +28,8 @@ SESSION_HEADERS: Final = {
     "transfer-encoding",
     "upgrade",
 }
+
+NAMES_KEPT_MAX: Final = 128  # header names are words of ours and of the adapters: a few dozen
 
 
 class Exchange:
@@ -54,6 +57,9 @@ class Exchange:
             self._done.set()
 
     def fail(self, *, unwritten: Ending, written: Ending, detail: str = "") -> None:
+        """Ends it by one of these, unless it has an outcome already."""
+        if self.outcome is not None:
+            return
         self.finish(verdict(written if self.written else unwritten, detail))
 
 
@@ -64,8 +70,15 @@ def flaw_of(request: WireRequest) -> str:
     if not PATH.fullmatch(request.path):
         return "the path"
     for name, value in request.headers:
-        if not NAME.fullmatch(name) or not VALUE.fullmatch(value):
+        if not VALUE.fullmatch(value):
             return "a header"
-        if name in SESSION_HEADERS:
-            return f"the header {name}, which belongs to the session"
+        if flaw := _flaw_of_name(name):
+            return flaw
     return ""
+
+
+@lru_cache(maxsize=NAMES_KEPT_MAX)
+def _flaw_of_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        return "a header"
+    return f"the header {name}, which belongs to the session" if name in SESSION_HEADERS else ""

@@ -47,6 +47,10 @@ class Http1Wire:
     def draining(self) -> bool:
         return self.finished
 
+    @property
+    def wants_send(self) -> bool:
+        return bool(self._outbound)
+
     def greet(self) -> None:
         """HTTP/1.1 has none."""
 

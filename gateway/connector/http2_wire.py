@@ -10,11 +10,14 @@ from gateway.core.ports import WireAnswer, WireRequest
 from gateway.limits import ANSWER_BYTES_MAX, ANSWER_HEADER_BYTES_MAX
 from gateway.net import http2
 from gateway.net.http2_client import ClientConnection, GoAway
+from gateway.net.literal_hpack import literal_block
 
 STREAM_WINDOW_BYTES: Final = 1024 * 1024  # most answers arrive without waiting for a WINDOW_UPDATE
 CONNECTION_WINDOW_BYTES: Final = 8 * 1024 * 1024
 ANSWERS_BYTES_MAX: Final = 8 * ANSWER_BYTES_MAX  # of all unfinished answers of one session together
 FLUSH_BYTES: Final = 256 * 1024  # framed at once, so that a large body does not delay the HEADERS of others
+METHODS_KEPT_MAX: Final = 8  # whose standing fields are kept encoded
+STATUS_DIGITS: Final = 3  # RFC 9110 section 15
 PING_DATA: Final = b"causeway"
 STREAM_ID_MAX: Final = 2**31 - 1
 
@@ -29,6 +32,7 @@ class _Stream:
         self.headers: tuple[tuple[str, str], ...] = ()
         self.chunks: list[bytes] = []
         self.size = 0
+        self.owed = 0  # of this stream's window, to be given back
 
 
 class Http2Wire:
@@ -45,6 +49,9 @@ class Http2Wire:
         self._streams: dict[int, _Stream] = {}
         self._unsent: dict[int, None] = {}  # streams with body left to send, oldest first
         self._answers_bytes = 0
+        self._heads: dict[str, bytes] = {}
+        self._allowed = 0  # streams open at once; until the bank's SETTINGS, none
+        self._owed = 0  # of the connection's window, to be given back
         self._events: list[WireEvent] = []
         self.ready = False
         self.draining = False
@@ -63,8 +70,7 @@ class Http2Wire:
     def room(self) -> int:
         if self.draining or self.finished or not self.ready:
             return 0
-        allowed = min(self._streams_max, self._connection.remote_settings.max_concurrent_streams)
-        return allowed - len(self._streams)
+        return self._allowed - len(self._streams)
 
     @property
     def open(self) -> int:
@@ -72,34 +78,40 @@ class Http2Wire:
 
     @property
     def control_bytes(self) -> int:
-        return self._connection.outbound_bytes
+        return self._connection.unsent_bytes
+
+    @property
+    def wants_send(self) -> bool:
+        return self._connection.unsent_bytes > 0 or bool(self._unsent)
 
     def greet(self) -> None:
         self._connection.initiate_connection()
         self._connection.increment_flow_control_window(CONNECTION_WINDOW_BYTES)
 
     def begin(self, request: WireRequest) -> int:
-        stream_id = self._connection.get_next_available_stream_id()
-        headers = [
-            (":method", request.method),
-            (":scheme", "https"),
-            (":authority", self._authority),
-            (":path", request.path),
-            *request.headers,
-        ]
+        headers = [(":path", request.path), *request.headers]
         if request.body:
             headers.append(("content-length", str(len(request.body))))
-        self._connection.send_headers(
-            stream_id,
-            [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers],
-            end_stream=not request.body,
+        block = self._head_of(request.method) + literal_block(
+            [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
         )
+        stream_id = self._connection.open(block, request.method.encode("ascii"), end_stream=not request.body)
         self._streams[stream_id] = _Stream(request.body)
         if request.body:
             self._unsent[stream_id] = None
         if stream_id + 2 > STREAM_ID_MAX:
             self.draining = True  # stream ids are used up (RFC 9113 section 5.1.1)
         return stream_id
+
+    def _head_of(self, method: str) -> bytes:
+        """The fields that are the same for all requests of a method."""
+        head = self._heads.get(method)
+        if head is None:
+            fields = ((b":method", method), (b":scheme", "https"), (b":authority", self._authority))
+            head = literal_block([(name, value.encode("latin-1")) for name, value in fields])
+            if len(self._heads) < METHODS_KEPT_MAX:
+                self._heads[method] = head
+        return head
 
     def receive(self, data: bytes) -> list[WireEvent]:
         try:
@@ -138,19 +150,24 @@ class Http2Wire:
 
     def _push_bodies(self) -> None:
         """Frame body bytes as far as the windows and FLUSH_BYTES allow, a frame of each stream in turn."""
-        waiting = list(self._unsent)
-        while waiting and self._connection.outbound_bytes < FLUSH_BYTES and not self.finished:
+        waiting = list(self._unsent) if self._may_push else []
+        while waiting and self._may_push:
             waiting = [stream_id for stream_id in waiting if self._push_frame(stream_id)]
+
+    @property
+    def _may_push(self) -> bool:
+        connection = self._connection
+        return (
+            connection.unsent_bytes < FLUSH_BYTES and connection.outbound_flow_control_window > 0 and not self.finished
+        )
 
     def _push_frame(self, stream_id: int) -> bool:
         """Whether more of this body could be sent at once."""
         stream = self._streams[stream_id]
-        window = self._connection.local_flow_control_window(stream_id)  # may be negative after a SETTINGS change
-        size = min(window, self._connection.max_outbound_frame_size, len(stream.unsent))
-        if size <= 0:
+        size = self._connection.write_body(stream_id, stream.unsent)
+        if not size:
             return False
-        chunk, stream.unsent = stream.unsent[:size], stream.unsent[size:]
-        self._connection.send_data(stream_id, bytes(chunk), end_stream=not stream.unsent)
+        stream.unsent = stream.unsent[size:]
         if not stream.unsent:
             del self._unsent[stream_id]
         return bool(stream.unsent)
@@ -160,11 +177,13 @@ class Http2Wire:
             self._connection.reset_stream(stream_id, http2.ErrorCodes.CANCEL)
         except http2.ProtocolError:
             pass  # it is closed on both sides already: there is nothing left to reset
+        self._connection.forget(stream_id)
 
     # ------------------------------------------------------------ receiving
 
     def _on_settings(self, _event: http2.RemoteSettingsChanged) -> None:
         self.ready = True
+        self._allowed = min(self._streams_max, self._connection.remote_settings.max_concurrent_streams)
 
     def _on_informational(self, event: http2.InformationalResponseReceived) -> None:
         stream = self._streams.get(event.stream_id)
@@ -176,15 +195,22 @@ class Http2Wire:
         if stream is None:
             return
         stream.answer_begun = True
-        headers = [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in event.headers]
-        stream.status = int(next((value for name, value in headers if name == ":status" and value.isdigit()), "0"))
-        stream.headers = tuple((name, value) for name, value in headers if not name.startswith(":"))
+        (_, status), *fields = event.headers  # response_rules let nothing but one :status stand first
+        stream.status = int(status) if len(status) == STATUS_DIGITS and status.isdigit() else 0
+        stream.headers = tuple([(str(name, "latin-1"), str(value, "latin-1")) for name, value in fields])
 
     def _on_data(self, event: http2.DataReceived) -> None:
-        self._connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        self._owed += event.flow_controlled_length
+        if self._owed >= CONNECTION_WINDOW_BYTES // 2:
+            self._connection.increment_flow_control_window(self._owed)
+            self._owed = 0
         stream = self._streams.get(event.stream_id)
         if stream is None:
             return
+        stream.owed += event.flow_controlled_length
+        if stream.owed >= STREAM_WINDOW_BYTES // 2 and event.stream_ended is None:
+            self._connection.increment_flow_control_window(stream.owed, event.stream_id)
+            stream.owed = 0
         stream.chunks.append(event.data)
         stream.size += len(event.data)
         self._answers_bytes += len(event.data)
@@ -235,6 +261,7 @@ class Http2Wire:
         stream = self._streams.pop(stream_id, None)
         if stream is not None:
             self._answers_bytes -= stream.size
+            self._connection.forget(stream_id)
         return stream
 
     def _take_events(self) -> list[WireEvent]:

@@ -15,6 +15,7 @@ from typing import Final
 import trio
 
 from gateway.connector.config import LinkConfig
+from gateway.connector.deadlines import Deadlines
 from gateway.connector.dial import dial, wire_of
 from gateway.connector.exchange import Exchange, flaw_of
 from gateway.connector.link import Ending, verdict
@@ -35,6 +36,7 @@ class Pool:
         self._config = config
         self._waiting: deque[Exchange] = deque()
         self._sessions: list[Session] = []
+        self._deadlines = Deadlines(self._expire)
         self._dialling = 0
         self._streams_expected = config.streams_per_session_max  # of the next session; learnt from the last one
         self._reconnect_at = -math.inf
@@ -49,7 +51,7 @@ class Pool:
         try:
             async with trio.open_nursery() as self._nursery:
                 task_status.started()
-                await trio.sleep_forever()
+                await self._deadlines.run()
         finally:
             self._nursery = None
             self._fail_waiting(verdict(Ending.POOL_CLOSED_BEFORE_WRITING))
@@ -82,19 +84,25 @@ class Pool:
             raise verdict(Ending.POOL_CLOSED_BEFORE_WRITING)
         if len(self._waiting) >= self._config.waiting_max:
             raise verdict(Ending.QUEUE_FULL)
+        number = self._deadlines.watch(exchange, timeout_s)
         self._waiting.append(exchange)
         self._turn()
         try:
-            with trio.move_on_after(timeout_s):
-                await exchange.wait()
+            await exchange.wait()
         finally:
-            if not exchange.done:
+            self._deadlines.release(number)
+            if not exchange.done:  # the caller was cancelled
                 self._drop(exchange)
-        exchange.fail(unwritten=Ending.NO_ROOM_IN_TIME, written=Ending.DEADLINE)  # unless it has an outcome
         if isinstance(exchange.outcome, WireAnswer):
             return exchange.outcome
-        assert exchange.outcome is not None, "fail() above leaves none without"
+        assert exchange.outcome is not None, "who is done has an outcome"
         raise exchange.outcome
+
+    def _expire(self, exchange: Exchange) -> None:
+        """Its time is up: nothing more of it is written, and the bank is told where its protocol can."""
+        if not exchange.done:
+            self._drop(exchange)
+            exchange.fail(unwritten=Ending.NO_ROOM_IN_TIME, written=Ending.DEADLINE)
 
     # ------------------------------------------------------------ deciding
 
@@ -104,17 +112,24 @@ class Pool:
         for session in self._sessions:
             if session.draining:
                 self._waiting.extendleft(reversed(session.give_back()))
+        if not self._waiting:  # nearly always, when an answer has come
+            return 0
         while self._waiting:
-            free = [session for session in self._sessions if session.room > 0]
-            if not free:
+            chosen: Session | None = None
+            for session in self._sessions:
+                if (chosen is None or session.load < chosen.load) and session.room > 0:
+                    chosen = session
+            if chosen is None:
                 break
-            min(free, key=lambda session: session.load).take(self._waiting.popleft())
+            chosen.take(self._waiting.popleft())
         opening = self._wanted()
         self._dialling += opening
         return opening
 
     def _wanted(self) -> int:
         """Connections worth opening for those who still wait."""
+        if not self._waiting:
+            return 0
         working = sum(session.ready and not session.draining for session in self._sessions)
         coming = self._dialling + sum(not session.ready and not session.draining for session in self._sessions)
         lacking = len(self._waiting) - coming * self._streams_expected

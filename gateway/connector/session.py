@@ -259,7 +259,8 @@ class Session:
             if exchange is not None:
                 answered = isinstance(event, Answered)
                 exchange.finish(event.answer if answered else verdict(event.ending, event.detail))  # type: ignore[union-attr]
-        self._wake.set()  # acknowledgements, or a wider window
+        if self._queue or self._wire.wants_send or (self.draining and not self.load):
+            self._wake.set()  # acknowledgements, a wider window, or the end; most answers are none of these
         self._changed()
 
     def _on_cut(self) -> None:

@@ -63,6 +63,11 @@ class Wire(Protocol):
         """Bytes waiting to be sent that no request of ours asked for."""
         ...
 
+    @property
+    def wants_send(self) -> bool:
+        """Whether `bytes_to_send` may have something to give."""
+        ...
+
     def greet(self) -> None: ...
 
     def begin(self, request: WireRequest) -> int:

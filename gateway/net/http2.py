@@ -40,6 +40,8 @@ from h2.stream import StreamInputs
 from hyperframe.frame import Frame
 
 from .literal_hpack import TABLE_SIZE_ZERO
+from .quick_frames import QuickData, QuickFrameBuffer, QuickHeaders
+from .quick_hpack import QuickDecoder
 
 __all__ = [
     "ConnectionTerminated",
@@ -73,7 +75,18 @@ __all__ = [
     "TrailersReceived",
     "UnknownFrameReceived",
     "WindowUpdated",
+    "frame_head",
 ]
+
+
+_DATA, _HEADERS, _CONTINUATION = 0, 1, 9
+_END_STREAM, _END_HEADERS = 1, 4
+_FRAME_HEAD = struct.Struct(">HBBBL")
+
+
+def frame_head(kind: int, flags: int, stream_id: int, length: int) -> bytes:
+    """RFC 9113 section 4.1: length of three bytes, type, flags, stream."""
+    return _FRAME_HEAD.pack(length >> 8, length & 0xFF, kind, flags, stream_id)
 
 
 class _OutlivesGoaway(H2ConnectionStateMachine):
@@ -97,8 +110,13 @@ class StreamingConnection(H2Connection):
     """An h2 connection for many messages on streams whose owner keeps their state, in either role.
 
     GOAWAY neither closes the state nor drops what waits to be sent. `forget` is called by the owner once a stream
-    is over. `write_data` is used in place of `send_data`.
+    is over. `write_data` and `write_headers` are used in place of `send_data` and `send_headers`, which spend several
+    times as long on checks that the owner has made already. Frames and header blocks arrive by the short ways of
+    quick_frames and quick_hpack.
     """
+
+    announce_empty_table = False
+    """Set by the owner when the peer changes its table size: the next header block says that we use none."""
 
     # What is remembered of ended streams only decides between two error codes; 65,536 of them would be 8 MB.
     MAX_CLOSED_STREAMS = 1_000
@@ -115,6 +133,10 @@ class StreamingConnection(H2Connection):
             )
         )
         self.state_machine = _OutlivesGoaway()
+        self.incoming_buffer = QuickFrameBuffer(server=not client_side)
+        self._frame_dispatch_table[QuickData] = self._receive_data_frame  # type: ignore[index]
+        self._frame_dispatch_table[QuickHeaders] = self._receive_headers_frame  # type: ignore[index]
+        self.decoder = QuickDecoder()
         self.local_settings = Settings(client=client_side, initial_values=settings)
         if self.local_settings.max_header_list_size is not None:
             self.decoder.max_header_list_size = self.local_settings.max_header_list_size
@@ -166,11 +188,30 @@ class StreamingConnection(H2Connection):
         out = self._data_to_send
         for start in range(0, size, most):
             part = data[start : min(start + most, size)]
-            out += _frame_head(_DATA, 0, stream_id, len(part))
+            out += frame_head(_DATA, 0, stream_id, len(part))
             out += part
         stream.outbound_flow_control_window -= size
         self.outbound_flow_control_window -= size
         return size
+
+    def write_headers(self, stream_id: int, block: bytes, *, end_stream: bool = False) -> None:
+        """Queue a header block made by `literal_block`, in as many frames as it needs; the stream must be open."""
+        if self.announce_empty_table:
+            self.announce_empty_table = False
+            block = TABLE_SIZE_ZERO + block
+        if end_stream:
+            self.streams[stream_id].state_machine.process_input(StreamInputs.SEND_END_STREAM)
+        size, most = len(block), self.max_outbound_frame_size
+        flags = _END_STREAM if end_stream else 0
+        if size <= most:
+            self._data_to_send += frame_head(_HEADERS, flags | _END_HEADERS, stream_id, size) + block
+            return
+        kind = _HEADERS
+        for start in range(0, size, most):
+            part = block[start : start + most]
+            flags |= _END_HEADERS if start + most >= size else 0
+            self._data_to_send += frame_head(kind, flags, stream_id, len(part)) + part
+            kind, flags = _CONTINUATION, 0
 
 
 class FrameIgnored(Event):
@@ -182,11 +223,8 @@ class ServerConnection(StreamingConnection):
     """The answering side, whose owner bounds the streams and checks the header rules.
 
     Counting open streams is the owner's business: h2 walks over all of them for every new one and then kills the
-    connection, where the owner can answer REFUSED_STREAM. `write_headers` is used in place of `send_headers`, which
-    spends four times as long on checks that the owner's own state makes needless.
+    connection, where the owner can answer REFUSED_STREAM.
     """
-
-    announce_empty_table = False
 
     def __init__(self, settings: dict[SettingCodes, int]) -> None:
         super().__init__(settings, client_side=False)
@@ -212,32 +250,3 @@ class ServerConnection(StreamingConnection):
     def open_inbound_streams(self) -> int:
         """Always 0: the owner counts, and refuses single streams rather than the connection."""
         return 0
-
-    def write_headers(self, stream_id: int, block: bytes, *, end_stream: bool = False) -> None:
-        """Queue a header block made by `literal_block`, in as many frames as it needs; the stream must be open."""
-        if self.announce_empty_table:
-            self.announce_empty_table = False
-            block = TABLE_SIZE_ZERO + block
-        if end_stream:
-            self.streams[stream_id].state_machine.process_input(StreamInputs.SEND_END_STREAM)
-        size, most = len(block), self.max_outbound_frame_size
-        flags = _END_STREAM if end_stream else 0
-        if size <= most:
-            self._data_to_send += _frame_head(_HEADERS, flags | _END_HEADERS, stream_id, size) + block
-            return
-        kind = _HEADERS
-        for start in range(0, size, most):
-            part = block[start : start + most]
-            flags |= _END_HEADERS if start + most >= size else 0
-            self._data_to_send += _frame_head(kind, flags, stream_id, len(part)) + part
-            kind, flags = _CONTINUATION, 0
-
-
-_DATA, _HEADERS, _CONTINUATION = 0, 1, 9
-_END_STREAM, _END_HEADERS = 1, 4
-_FRAME_HEAD = struct.Struct(">HBBBL")
-
-
-def _frame_head(kind: int, flags: int, stream_id: int, length: int) -> bytes:
-    """RFC 9113 section 4.1: length of three bytes, type, flags, stream."""
-    return _FRAME_HEAD.pack(length >> 8, length & 0xFF, kind, flags, stream_id)

@@ -22,7 +22,14 @@ try:
 except ImportError:  # no wheel for this Python or machine
     atheris = None
 
-MODULES: Final = ("tests.fuzz.test_rpc", "tests.fuzz.test_decoders", "tests.adapters.test_reader")
+MODULES: Final = (
+    "tests.fuzz.test_rpc",
+    "tests.fuzz.test_decoders",
+    "tests.adapters.test_reader",
+    "tests.net.test_quick_frames",
+    "tests.net.test_quick_hpack",
+    "tests.net.test_response_rules",
+)
 INSTRUMENTED: Final = ["gateway", "adapters", "h2", "hpack", "hyperframe"]
 CORPUS: Final = Path("build/fuzz")
 CORPUS_MAX: Final = 2_000  # inputs kept of one target where atheris does not tend them

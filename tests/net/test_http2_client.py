@@ -56,7 +56,7 @@ def test_streams_complete_after_goaway() -> None:
 def test_goaway_keeps_what_waits_to_be_sent() -> None:
     """Bytes that wait when GOAWAY comes still leave: they belong to streams that the server will finish."""
     client = open_client()
-    waiting = client.outbound_bytes
+    waiting = client.unsent_bytes
     assert list(client.feed(said(GoAwayFrame(0, last_stream_id=1)))) == [GoAway(1, 0)]
     assert len(client.data_to_send()) == waiting > 0
 
