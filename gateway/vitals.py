@@ -5,6 +5,7 @@ what it last saw.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Final
 
 import trio
@@ -26,7 +27,10 @@ SHOWN: Final = (
     names.CERTIFICATE_S,
     names.QUEUE_DEPTH,
     names.MAP_USED,
+    names.QUARANTINE,
+    names.UNKNOWN_REFERENCES,
 )
+"""The gauges this task looks after."""
 
 Reading = tuple[float, Mapping[str, str]]
 Gauge = Callable[[str, Callable[[], Iterable[Reading]]], None]
@@ -35,20 +39,20 @@ Gauge = Callable[[str, Callable[[], Iterable[Reading]]], None]
 class Vitals:
     """The last look. `run` looks until cancelled."""
 
-    def __init__(self, house: House, store: LmdbStore, gauge: Gauge) -> None:
+    def __init__(
+        self,
+        house: House,
+        store: LmdbStore,
+        gauge: Gauge,
+        listener_expires_at: Callable[[], datetime | None] = lambda: None,
+    ) -> None:
+        """`listener_expires_at` is the not-after of the certificate that our own listener shows."""
         self._house = house
         self._store = store
+        self._listener_expires_at = listener_expires_at
         self._seen: dict[str, list[Reading]] = {}
         store.time_commits(self._timed)
-        shown = (
-            names.WAITING,
-            names.IN_DOUBT_S,
-            names.SESSIONS,
-            names.CERTIFICATE_S,
-            names.QUEUE_DEPTH,
-            names.MAP_USED,
-        )
-        for name in shown:
+        for name in SHOWN:
             gauge(name, lambda name=name: tuple(self._seen.get(name, ())))  # type: ignore[misc]
 
     async def run(self) -> None:
@@ -84,6 +88,12 @@ class Vitals:
             if wire.certificate_expires_at is not None:
                 left_s = wire.certificate_expires_at.timestamp() - now_s
                 seen.setdefault(names.CERTIFICATE_S, []).append((left_s, {**label, "whose": "bank"}))
+        if (expires_at := self._listener_expires_at()) is not None:
+            seen.setdefault(names.CERTIFICATE_S, []).append((expires_at.timestamp() - now_s, {"whose": "listener"}))
+        quarantine = self._house.quarantine
+        seen[names.QUARANTINE] = [(float(quarantine.active), {})]
+        unknown = len(quarantine.unknown) + quarantine.unlisted if quarantine.active else 0
+        seen[names.UNKNOWN_REFERENCES] = [(float(unknown), {})]
         usage = self._store.usage()
         seen.setdefault(names.QUEUE_DEPTH, []).append((float(usage.waiting), {"queue": "writer"}))
         seen[names.MAP_USED] = [(usage.used_bytes / usage.map_bytes_max, {})]

@@ -6,6 +6,10 @@ several times in a row, the whole task waits, longer each time, and nothing that
 inquiry that never reached the bank spends no payment's budget.
 
 Payments are read one at a time, each just before it is asked about: what was decided a moment ago is not asked about.
+
+A bank that is there but cannot speak of some payments looks like one that is out. After a pause the next question is
+therefore about a payment drawn from those that are due, not about the first in the row again: else a few hundred such
+payments in front would keep all others waiting, each for a pause, until the windows of those were over.
 """
 
 import logging
@@ -36,8 +40,12 @@ IDLE_S_MAX: Final = 60.0
 SILENT_MAX: Final = 5
 """Inquiries in a row without a usable answer before we take the bank to be out: one payment that it cannot speak of
 must not slow the others down, and an outage must not eat the budgets of all."""
+PROBE_PAGE: Final = 500
+"""Due payments from which the first question after a pause is drawn: some 10 ms of the event loop, once per pause."""
 RETAKES_MAX: Final = 3
 """How often an answer is taken again where a person's proposal came between question and answer."""
+
+_UNREADABLE: Final = ("unreadable", "UNREADABLE")
 
 Meaning = Callable[[Payment], Step]
 """What an answer makes of the payment that was asked about."""
@@ -78,14 +86,19 @@ class Inquiries:
 
     async def _ask_all_due(self) -> bool:
         """Whether the bank is there: False ends the round at the first sign that it is not."""
-        store, name = self._house.store, self._bank.name
         self._leaps.look()
-        while due := await store.inquiries_due(name, self._house.clock.now_ns(), 1):
-            await self._ask_in_pace(due[0])
+        while (payment := await self._next_due()) is not None:
+            await self._ask_in_pace(payment)
             self._leaps.look()
             if self._failures:
                 return False
         return True
+
+    async def _next_due(self) -> Payment | None:
+        """The first in the row; any of it where the bank was out a moment ago."""
+        limit = PROBE_PAGE if self._failures else 1
+        due = await self._house.store.inquiries_due(self._bank.name, self._house.clock.now_ns(), limit)
+        return self._house.dice.choice(due) if due else None
 
     async def _patience_s(self) -> float:
         now_ns = self._house.clock.now_ns()
@@ -110,6 +123,7 @@ class Inquiries:
             except NotSent as error:
                 self._failures += 1
                 span.failed(error.reason.value)
+                self._count_unanswered("not_sent", error.reason.value)
                 return
             if failpoints.armed:
                 failpoints.reached(Point.INQUIRY_ANSWERED)
@@ -143,14 +157,14 @@ class Inquiries:
         except (MaybeSent, Unreadable) as error:
             # An inquiry may be repeated at will, but it was made: it counts against the budget.
             self._note_silence()
-            logger.warning(
-                "inquiry without a usable answer",
-                extra={"bank": bank.name, "reason": getattr(error, "reason", "UNREADABLE")},
-            )
+            result, reason = ("maybe_sent", error.reason.value) if isinstance(error, MaybeSent) else _UNREADABLE
+            self._count_unanswered(result, reason)
+            logger.warning("inquiry without a usable answer", extra={"bank": bank.name, "reason": reason})
         except Exception:
             # A defect of ours, met by one payment or answer. It costs that payment an inquiry; the daemon must not
             # die of it, each time anew after each start.
             self._note_silence()
+            self._count_unanswered(*_UNREADABLE)
             logger.exception("inquiry failed unexpectedly", extra={"bank": bank.name})
         now_ns, spread = self._house.clock.now_ns(), self._house.dice.random()
         return lambda asked: resolved(
@@ -168,6 +182,9 @@ class Inquiries:
     def _note_silence(self) -> None:
         self._silent += 1
         self._failures += self._silent >= SILENT_MAX
+
+    def _count_unanswered(self, result: str, reason: str) -> None:
+        self._house.trail.count(names.UNANSWERED, bank=self._bank.name, result=result, reason=reason)
 
     def _note_missing(self, payment: Payment, outcomes: Sequence[Outcome]) -> None:
         words = [outcome.word for outcome in said_of(payment.wire_reference, outcomes)]
