@@ -47,10 +47,11 @@ from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context, server_c
 from gateway.net.tls_renewal import Renewal
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
-from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable
+from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable, free_bytes
 from gateway.store.records import CorruptRecord
 from gateway.store.recover import recover
 from gateway.store.store import LmdbStore
+from gateway.store.writer import DISK_RESERVE_BYTES
 from gateway.telemetry import names
 from gateway.telemetry import setup as telemetry
 from gateway.vitals import Vitals
@@ -146,6 +147,10 @@ async def _serve_from(
     banks = {name: Bank(profile, _adapter(profile), pools[name]) for name, profile in config.banks.items()}
     quarantine = Quarantine(await store.quarantine())
     house = House(store, clock, watched.trail, banks, os.urandom, quarantine=quarantine)
+    if free_bytes(config.data_dir) < DISK_RESERVE_BYTES:
+        logger.error(
+            "the disk of data_dir is nearly full: make room; nothing is admitted, and what must be written waits"
+        )
     with watched.trail.span(names.RECOVER) as span:
         recovered = await recover(store, clock, partial(_first_inquiry_s, banks))
         span.note(batch=recovered.doubted, sequence=recovered.sequence)

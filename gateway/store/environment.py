@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -107,8 +107,10 @@ def lock_directory(path: Path) -> int:
         raise DataDirectoryInUse(
             f"{path} is in use by another Causeway (process {holder}): stop it first, or choose another directory"
         ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    # On a disk that is full this fails, and may: the lock is the flock, the number only tells people who has it.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
 
 
@@ -117,7 +119,7 @@ def check_restored(path: Path) -> None:
     anew, and pay what the lost one has paid."""
     if (path / PARTIAL_FOLDER).exists() and not (path / DATA_FILE).exists():
         raise DataDirectoryUnusable(
-            f"{path} holds a restore that did not end: empty the directory and give the `causeway restore` again"
+            f"{path} holds a restore that did not end: give the `causeway restore` again, into the same directory"
         )
 
 

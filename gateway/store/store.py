@@ -191,7 +191,9 @@ class LmdbStore:
                 return list(job.result)
             except Overloaded as error:
                 # Nothing was written. A daemon that cannot write outcomes sends nothing either: its lanes wait here.
-                logger.warning("no room to write; waiting", extra={"queue": "writer"})
+                logger.warning(
+                    "no room to write, waiting: make room on the disk of data_dir", extra={"queue": "writer"}
+                )
                 await trio.sleep(error.retry_after_s)
 
     async def _write(self, jobs: list[Job]) -> list[Any]:
