@@ -1,5 +1,6 @@
 """The data directory and the LMDB environment in it: locked, opened with the flags durability needs, read back."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from gateway.store import layout, records
 
 LOCK_FILE: Final = "causeway.lock"
 DATA_FILE: Final = "data.mdb"
+READERS_FILE: Final = "lock.mdb"
+READERS_FILE_BYTES: Final = 8192  # as LMDB makes it for READERS_MAX
 PARTIAL_FOLDER: Final = "restore.partial"
 """In a data directory: a restore under way, or one that was killed."""
 ENGINE: Final = 0
@@ -141,6 +144,7 @@ def free_bytes(path: Path) -> int:
 def open_environment(path: Path, map_bytes: int) -> Environment:
     """Opens or creates the environment for writing. Raises DataDirectoryUnusable, also where what LMDB reports back
     is not what durability needs."""
+    allocate_readers(path)
     try:
         env = lmdb.open(
             os.fspath(path),
@@ -165,6 +169,29 @@ def open_environment(path: Path, map_bytes: int) -> Environment:
         env.close()
         raise
     return env
+
+
+def allocate_readers(path: Path) -> None:
+    """Makes the file of LMDB's reader table, with room on the disk for all of it. Raises DataDirectoryUnusable.
+
+    LMDB makes it as a hole and writes it through a map: on a full disk that is no error but SIGBUS, the end of the
+    process, at whatever read happens to need the next page of it.
+    """
+    try:
+        descriptor = os.open(path / READERS_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            return  # nothing can be made there, and nothing written: LMDB reads without a table
+        raise DataDirectoryUnusable(f"{path / READERS_FILE}: {error.strerror}") from error
+    try:
+        # One that is there may be in use, and is not touched; it is a hole only where an earlier version made it.
+        if os.fstat(descriptor).st_size < READERS_FILE_BYTES:
+            os.posix_fallocate(descriptor, 0, READERS_FILE_BYTES)
+    except OSError as error:
+        os.ftruncate(descriptor, 0)
+        raise DataDirectoryUnusable(f"{path}: {error.strerror}: make room on its disk") from error
+    finally:
+        os.close(descriptor)
 
 
 def check_flags(env: Environment) -> None:
@@ -217,6 +244,7 @@ def opened_for_reading(path: Path) -> Iterator[Maps]:
     """The mappings for a process that only reads, also while a daemon writes. Raises DataDirectoryUnusable."""
     if not (path / DATA_FILE).is_file():
         raise DataDirectoryUnusable(f"{path} holds no {DATA_FILE}: is it the data directory?")
+    allocate_readers(path)
     try:
         env = lmdb.open(
             os.fspath(path),

@@ -65,12 +65,13 @@ class Desk:
         (self.root / "made").mkdir()
 
 
-def laid(root: Path) -> Desk:
+def laid(root: Path, payments: int = PAYMENTS) -> Desk:
+    """A store of so many QUEUED payments, and its backup."""
     desk = Desk(root)
 
     async def filled() -> None:
         async with LmdbStore(desk.source, clock=FakeClock(), map_bytes_initial=1 << 20) as store:
-            await store.admit([queued(f"order-{n}") for n in range(PAYMENTS)])
+            await store.admit([queued(f"order-{n}") for n in range(payments)])
 
     trio.run(filled)
     copied(desk.source, desk.kept)
