@@ -154,7 +154,9 @@ class PrincipalConfig(Section):
     roles: Annotated[tuple[OneRole, ...], Field(strict=False)] = Field(
         default=(),
         description="Roles beyond submitting and seeing the tenant's payments. doubts: see the evidence about payments "
-        "in doubt, propose what became of them, and confirm what another principal proposed.",
+        "in doubt, propose what became of them, and confirm what another principal proposed. holds: release payments "
+        "of others that were held for a defect of the daemon's own. quarantine: see and end that of a restored "
+        "store.",
     )
 
     @field_validator("certificates")

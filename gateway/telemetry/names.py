@@ -165,7 +165,7 @@ SPANS: Final = {
         SpanName(EXCHANGE, "client", "one HTTP exchange with a bank"),
         SpanName(INQUIRE, "internal", "a bank asked what became of a payment"),
         SpanName(COLLECT, "internal", "a visit to a bank's mailbox"),
-        SpanName(DECIDE, "internal", "a person's act about a payment in doubt: proposed or confirmed"),
+        SpanName(DECIDE, "internal", "a person's act about a payment: proposed, confirmed, released"),
         SpanName(REPORT, "internal", "a bank's later word taken: settlement, rejection, return"),
         SpanName(WATCH, "producer", "facts handed to a watcher; linked to the payments' traces"),
         SpanName(RECOVER, "internal", "what the start found unfinished"),

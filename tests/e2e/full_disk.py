@@ -27,8 +27,8 @@ from gateway.demo.command import start_daemon
 from gateway.store.environment import DataDirectoryUnusable
 from gateway.store.restore import SUSPECT_PAGE, restore
 from tests.campaign.copies import laid, restored
-from tests.fakes.clock import FakeClock
 from tests.e2e.stage import House, instructions, payments_by_key, running_banks, watch_until_settled
+from tests.fakes.clock import FakeClock
 
 COMMAND_S_MAX: Final = 60.0
 DISK: Final = "160m"
@@ -167,7 +167,7 @@ def given_back(root: Path, step: str) -> dict[str, Any]:
 
 
 def waited_for(root: Path) -> dict[str, Any]:
-    """A restore whose disk is filled while it puts payments aside: it waits, says so, and goes on when there is room."""
+    """A restore whose disk is filled while it puts payments aside: it waits, says so, and goes on with room."""
     desk, data, ballast = laid(root, SEVERAL_PAGES), root / "small" / "data", list[Path]()
     mounted(data.parent, "80m")
 
