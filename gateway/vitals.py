@@ -10,15 +10,12 @@ from typing import Final
 
 import trio
 
-from gateway.core.payment import Payment
 from gateway.core.states import State
 from gateway.house import House
 from gateway.store.store import LmdbStore
 from gateway.telemetry import names
 
 LOOK_EVERY_S: Final = 5.0
-OLDEST_PAGE: Final = 100
-"""Payments in doubt looked at for the age of the oldest; ids are ordered by admission, so the oldest are first."""
 
 SHOWN: Final = (
     names.WAITING,
@@ -67,7 +64,6 @@ class Vitals:
     async def _look(self) -> dict[str, list[Reading]]:
         seen: dict[str, list[Reading]] = {}
         now_s = self._house.clock.now_ns() / 1e9
-        oldest = await self._oldest_doubts()
         for bank in self._house.banks.values():
             label = {"bank": bank.name}
             counts, wire = await self._store.counts(bank.name), bank.link.snapshot()
@@ -82,7 +78,7 @@ class Vitals:
             seen.setdefault(names.WAITING, []).extend(waiting)
             seen.setdefault(names.SESSIONS, []).append((float(wire.sessions), label))
             seen.setdefault(names.QUEUE_DEPTH, []).append((float(wire.in_flight), {**label, "queue": "lane"}))
-            since_ns = oldest.get(bank.name)
+            since_ns = await self._store.oldest_doubt_ns(bank.name)
             age_s = now_s - since_ns / 1e9 if since_ns else 0.0
             seen.setdefault(names.IN_DOUBT_S, []).append((age_s, label))
             if wire.certificate_expires_at is not None:
@@ -98,12 +94,3 @@ class Vitals:
         seen.setdefault(names.QUEUE_DEPTH, []).append((float(usage.waiting), {"queue": "writer"}))
         seen[names.MAP_USED] = [(usage.used_bytes / usage.map_bytes_max, {})]
         return seen
-
-    async def _oldest_doubts(self) -> dict[str, int]:
-        """Bank → since when its oldest payment in doubt is so, in Unix nanoseconds."""
-        oldest: dict[str, int] = {}
-        page: list[Payment] = await self._store.in_state(State.IN_DOUBT, limit=OLDEST_PAGE)
-        for payment in page:
-            bank = payment.instruction.bank
-            oldest[bank] = min(oldest.get(bank, payment.doubt_since_ns), payment.doubt_since_ns)
-        return oldest

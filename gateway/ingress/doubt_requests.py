@@ -6,6 +6,7 @@ from gateway.core.decisions import NOTE_CHARS_MAX
 from gateway.core.ports import PaymentFilter
 from gateway.core.proposal import Decision
 from gateway.core.states import State
+from gateway.ingress import tokens
 from gateway.ingress.doubt_translate import DECISIONS_BACK
 from gateway.ingress.requests import Checks, Page
 
@@ -16,7 +17,7 @@ def page_asked(request: service.ListDoubtsRequest, tenant: str) -> Page:
     """Raises InvalidRequest."""
     checks = Checks()
     which = PaymentFilter(tenant=tenant, states=frozenset({State.IN_DOUBT}), bank=request.bank)
-    page = Page(which, request.page_size, request.page_token, checks)
+    page = Page(which, request.page_size, request.page_token, checks, tokens.Kind.DOUBTS)
     checks.done()
     return page
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import lmdb
 
 from gateway.core.facts import GENESIS
+from gateway.core.states import State
 from gateway.store import layout, records
 
 LOCK_FILE: Final = "causeway.lock"
@@ -210,7 +211,10 @@ def open_maps(path: Path, env: Environment) -> Maps:
     is_new = dict(env.info())["last_txnid"] == 0
     try:
         with env.begin(write=True) as txn:
+            was_there = is_new or txn.get(layout.DOUBT2PAYMENT.encode()) is not None
             handles = {name: env.open_db(name.encode(), txn=txn) for name in layout.MAPPINGS}
+            if not was_there:
+                _index_doubts(txn, handles)
             meta = handles[layout.META]
             if is_new:
                 txn.put(layout.META_FORMAT, _format_record(layout.FORMAT), db=meta)
@@ -221,6 +225,21 @@ def open_maps(path: Path, env: Environment) -> Maps:
     except (lmdb.Error, OSError) as error:
         raise DataDirectoryUnusable(f"{path / DATA_FILE} cannot be written: {error}") from error
     return Maps(env, handles)
+
+
+def _index_doubts(txn: Transaction, handles: dict[str, Any]) -> None:
+    """Makes the index of doubts in a store that was made before there was one."""
+    cursor: Any = txn.cursor(db=handles[layout.STATE2PAYMENT])
+    prefix = layout.state_prefix(State.IN_DOUBT)
+    found = cursor.set_range(prefix)
+    while found and cursor.key().startswith(prefix):
+        payment_id = bytes(cursor.key()[len(prefix) :])
+        stored = txn.get(payment_id, db=handles[layout.PAYMENT2RECORD])
+        # What is missing or cannot be read is in no list, as everywhere; the verifier says so.
+        with suppress(records.CorruptRecord):
+            payment = records.unseal_payment(layout.PAYMENT2RECORD, payment_id, stored or b"")
+            txn.put(layout.doubt_key(payment), b"", db=handles[layout.DOUBT2PAYMENT])
+        found = cursor.next()
 
 
 def _format_record(number: int) -> bytes:
