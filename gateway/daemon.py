@@ -300,7 +300,9 @@ def _link(profile: BankProfile, trail: Trail | None = None) -> LinkConfig:
     )
     paths = [file for file in (files.certificate, files.key, files.authority, files.revocations) if file]
     try:
-        renewal = Renewal(paths, partial(client_context, files), partial(_kept, profile, trail))
+        renewal = Renewal(
+            paths, partial(client_context, files), partial(_kept, profile, trail), partial(_taken, profile, trail)
+        )
     except TlsFileBad as error:
         raise CannotStart(f"bank {profile.name}: connection: {error}", EXIT_CONFIG) from error
     return LinkConfig(
@@ -316,6 +318,12 @@ def _link(profile: BankProfile, trail: Trail | None = None) -> LinkConfig:
         ping_timeout_s=wire.ping_timeout_s,
         session_age_s_max=wire.session_age_s_max,
     )
+
+
+def _taken(profile: BankProfile, trail: Trail | None) -> None:
+    if trail is not None:
+        trail.count(names.RENEWALS, whose="bank", result="taken", bank=profile.name)
+    logger.info("a bank's new TLS files are used for new connections", extra={"bank": profile.name})
 
 
 def _kept(profile: BankProfile, trail: Trail | None, error: TlsFileBad) -> None:
