@@ -20,7 +20,7 @@ from gateway.core.states import State
 from gateway.store.records import NEW_RECORD_BYTES_MAX
 from gateway.store.store import LmdbStore
 from gateway.store.verify import verify
-from gateway.store.writer import ADMISSIONS_QUEUE_SHARE, DISK_RESERVE_BYTES, RETRY_AFTER_FULL_S
+from gateway.store.writer import ADMISSIONS_QUEUE_SHARE, DISK_COMMIT_BYTES_MIN, DISK_RESERVE_BYTES, RETRY_AFTER_FULL_S
 from tests.fakes.admissions import a_payment, mark, queued
 from tests.fakes.clock import START_NS, FakeClock
 from tests.fakes.environment import FailingEnvironment, FailingOpener
