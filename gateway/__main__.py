@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "get": ("gateway.cli.lookup", "get"),
     "list": ("gateway.cli.lookup", "list_payments"),
     "cancel": ("gateway.cli.lookup", "cancel"),
+    "release": ("gateway.cli.lookup", "release"),
     "watch": ("gateway.cli.watch", "run"),
     "banks": ("gateway.cli.lookup", "banks"),
     "doubt": ("gateway.cli.doubts", "run"),

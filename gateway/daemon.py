@@ -7,11 +7,12 @@
           ├─ gRPC server (listeners, connections, calls)
           ├─ health (what `live`, `ready` and each bank's name say)
           ├─ the latch (a store that failed ends the process)
-          └─ signals (SIGTERM, SIGINT: drain, then stop)
+          └─ signals (SIGTERM, SIGINT: drain, then stop; SIGHUP: the listener's certificate files are read anew)
 
 Starting is ordered: configuration, directory lock, store, recovery, banks, listeners last, then one line on standard
 output that says where it listens. Stopping is ordered the other way round: no new calls, calls and messages in flight
-get `drain_s`, then everything is cancelled. What is cut off is found by the next start (law 6).
+get `drain_s`, then everything is cancelled. What is cut off is found by the next start (law 6). What telemetry holds is
+exported while that goes on, so that a dead collector adds next to nothing to it.
 """
 
 import json
@@ -36,19 +37,21 @@ from gateway.config import BankProfile, Config, ConfigError
 from gateway.connector.config import LinkConfig
 from gateway.connector.pool import Pool
 from gateway.core.errors import StoreFailed
-from gateway.core.ports import Adapter, Collects, WallClock
+from gateway.core.ports import Adapter, Collects, Trail, WallClock
 from gateway.dispatch.lane import Lane
 from gateway.events.feed import Feed
 from gateway.events.watch import watch
 from gateway.house import Bank, House, Quarantine
-from gateway.ingress.edge import Edge, server_files
+from gateway.ingress.edge import Edge, key_of, server_files
 from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context, server_context
+from gateway.net.tls_renewal import Renewal
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
-from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable
+from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable, free_bytes
 from gateway.store.records import CorruptRecord
 from gateway.store.recover import recover
 from gateway.store.store import LmdbStore
+from gateway.store.writer import DISK_RESERVE_BYTES
 from gateway.telemetry import names
 from gateway.telemetry import setup as telemetry
 from gateway.vitals import Vitals
@@ -140,12 +143,16 @@ async def serve(config: Config, watched: telemetry.Telemetry, out: TextIO) -> No
 async def _serve_from(
     store: LmdbStore, config: Config, watched: telemetry.Telemetry, clock: WallClock, out: TextIO
 ) -> None:
-    pools = {name: Pool(_link(profile)) for name, profile in config.banks.items()}
+    pools = {name: Pool(_link(profile, watched.trail)) for name, profile in config.banks.items()}
     banks = {name: Bank(profile, _adapter(profile), pools[name]) for name, profile in config.banks.items()}
     quarantine = Quarantine(await store.quarantine())
     house = House(store, clock, watched.trail, banks, os.urandom, quarantine=quarantine)
+    if free_bytes(config.data_dir) < DISK_RESERVE_BYTES:
+        logger.error(
+            "the disk of data_dir is nearly full: make room; nothing is admitted, and what must be written waits"
+        )
     with watched.trail.span(names.RECOVER) as span:
-        recovered = await recover(store, clock, _first_inquiry_s(config))
+        recovered = await recover(store, clock, partial(_first_inquiry_s, banks))
         span.note(batch=recovered.doubted, sequence=recovered.sequence)
     logger.info("recovered", extra={"count": recovered.doubted})
     if quarantine.active:
@@ -157,14 +164,13 @@ async def _serve_from(
     await _open(edge)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_latch, store)
-        nursery.start_soon(Vitals(house, store, watched.trail.gauge).run)
+        nursery.start_soon(Vitals(house, store, watched.trail.gauge, edge.certificate_expires_at).run)
         for task in tasks.values():
             await _start_bank(nursery, task)
         await nursery.start(edge.serve)
         _say_ready(out, edge, config, quarantine)
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for _ in signals:
-                break
+        await _told_to_stop(edge)
+        watched.begin_end()
         feed.close()  # watchers would hold the drain to its end; they resume at the next daemon
         await _drain(edge, [task.lane for task in tasks.values()], config.drain_s)
         nursery.cancel_scope.cancel()
@@ -201,6 +207,16 @@ def _say_ready(out: TextIO, edge: Edge, config: Config, quarantine: Quarantine) 
     if quarantine.active:
         ready["quarantine"] = True
     print(json.dumps(ready), file=out, flush=True)
+
+
+async def _told_to_stop(edge: Edge) -> None:
+    """Returns at SIGTERM or SIGINT. SIGHUP renews certificates, as servers do on Unix; nothing else is read anew."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number != signal.SIGHUP:
+                return
+            logger.info("told to read the listener's certificate files")
+            edge.renew_certificates()
 
 
 async def _start_bank(nursery: trio.Nursery, task: BankTasks) -> None:
@@ -276,20 +292,24 @@ def rehearse(config: Config) -> None:
         raise CannotStart("\n".join(problems), EXIT_CONFIG)
 
 
-def _link(profile: BankProfile) -> LinkConfig:
+def _link(profile: BankProfile, trail: Trail | None = None) -> LinkConfig:
+    """`trail` is told of files that were replaced later; None where nothing will be (a rehearsal)."""
     wire = profile.connection
     files = TlsClientFiles(
         wire.certificate_file, wire.key_file, wire.ca_file, wire.crl_file, frozenset(wire.spki_sha256_pins)
     )
+    paths = [file for file in (files.certificate, files.key, files.authority, files.revocations) if file]
     try:
-        client_context(files)
+        renewal = Renewal(
+            paths, partial(client_context, files), partial(_kept, profile, trail), partial(_taken, profile, trail)
+        )
     except TlsFileBad as error:
         raise CannotStart(f"bank {profile.name}: connection: {error}", EXIT_CONFIG) from error
     return LinkConfig(
         host=wire.host,
         port=wire.port,
         server_name=wire.server_name,
-        tls_context=lambda: client_context(files),
+        tls_context=renewal.now,
         sessions_max=wire.sessions_max,
         streams_per_session_max=wire.streams_per_session_max,
         connect_timeout_s=wire.connect_timeout_s,
@@ -300,6 +320,22 @@ def _link(profile: BankProfile) -> LinkConfig:
     )
 
 
-def _first_inquiry_s(config: Config) -> float:
-    """When payments found SENDING at the start are asked about: as soon as the most patient of banks allows."""
-    return max((bank.inquiry.first_after_s for bank in config.banks.values()), default=0.0)
+def _taken(profile: BankProfile, trail: Trail | None) -> None:
+    if trail is not None:
+        trail.count(names.RENEWALS, whose="bank", result="taken", bank=profile.name)
+    logger.info("a bank's new TLS files are used for new connections", extra={"bank": profile.name})
+
+
+def _kept(profile: BankProfile, trail: Trail | None, error: TlsFileBad) -> None:
+    if trail is not None:
+        trail.count(names.RENEWALS, whose="bank", result="refused", bank=profile.name)
+    logger.error(
+        "a bank's new TLS files cannot be used, those of before stay in use: see `causeway check-config`",
+        extra={"bank": profile.name, "cause": key_of(error, profile.connection)},
+    )
+
+
+def _first_inquiry_s(banks: Mapping[str, Bank], name: str) -> float | None:
+    """When a bank is asked about its payments that the start found SENDING; None where it cannot be asked."""
+    bank = banks.get(name)
+    return bank.profile.inquiry.first_after_s if bank and bank.adapter.declaration.inquiry else None

@@ -32,7 +32,7 @@ from gateway.core.errors import (
     Unreadable,
 )
 from gateway.core.happenings import Happening
-from gateway.core.life import HOLD_DEFECT
+from gateway.core.holds import HOLD_DEFECT
 from gateway.core.outcome import Outcome, Word, said_of
 from gateway.core.payment import Attempt, Payment, Principal, made_end_to_end_id, message_reference, new_id
 from gateway.core.ports import (

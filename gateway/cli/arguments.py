@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from gateway.core.holds import HOLD_DEFECT
 from gateway.core.states import State
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     _get(commands)
     _list(commands)
     _cancel(commands)
+    _release(commands)
     _watch(commands)
     _banks(commands)
     _doubt(commands)
@@ -160,6 +162,17 @@ def _list(commands: _Commands) -> None:
 def _cancel(commands: _Commands) -> None:
     parser = commands.add_parser("cancel", help="take a payment back before it is sent")
     parser.add_argument("id", help="payment id")
+    _door(parser)
+
+
+def _release(commands: _Commands) -> None:
+    parser = commands.add_parser("release", help="let a payment go on that the daemon held for a defect of its own",
+                                 description="Release a hold that the daemon placed because its own adapter failed on "
+                                 "the payment, when that has been mended: the payment is sent. Needs the role `holds`; "
+                                 "never for a payment that you made.")  # fmt: skip
+    parser.add_argument("id", help="payment id")
+    parser.add_argument("--hold", default=HOLD_DEFECT, help="(default: %(default)s)")
+    parser.add_argument("--note", required=True, help="what was wrong and how it was mended; kept in the log for good")
     _door(parser)
 
 

@@ -69,6 +69,17 @@ def cancel(chosen: argparse.Namespace) -> int:
     return Exit.DONE
 
 
+def release(chosen: argparse.Namespace) -> int:
+    request = payment_service_pb2.ReleaseHoldRequest(id=chosen.id, hold=chosen.hold, note=chosen.note)
+    with opened(find_door(chosen)) as stubs:
+        answer = stubs.payments.ReleaseHold(request, timeout=chosen.timeout)
+    if chosen.json:
+        _print_document(answer)
+    else:
+        console().print(payment_sheet(answer.payment))
+    return Exit.DONE
+
+
 def banks(chosen: argparse.Namespace) -> int:
     with opened(find_door(chosen)) as stubs:
         if chosen.name:

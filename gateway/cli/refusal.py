@@ -29,6 +29,9 @@ ADVICE: dict[str, str] = {
     "NOT_IN_DOUBT": "`causeway get ID --history` shows what became of it",
     "NO_PROPOSAL": "`causeway doubt resolve ID --as … --note …` proposes; another person then confirms",
     "PROPOSAL_VOID": "look again: `causeway doubt show ID`",
+    "HOLD_NOT_RELEASABLE": "`causeway cancel ID` takes the payment back; its client may order a new one",
+    "HOLD_NOT_OPEN": "`causeway get ID --history` shows what holds it, or what became of it",
+    "OWN_PAYMENT": "ask somebody else with the role `holds`",
     "OWN_PROPOSAL": "ask somebody else with the role `doubts` to look and to confirm",
 }
 """Name in the catalogue (causeway/v1/error_reason.proto, without its prefix) → what to do next."""

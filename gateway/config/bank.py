@@ -34,7 +34,8 @@ class Connection(Section):
         examples=["localhost"],
     )
     certificate_file: ReadableFile = Field(
-        description="PEM chain with which we identify ourselves to the bank, our certificate first.",
+        description="PEM chain with which we identify ourselves to the bank, our certificate first. Replaced files are "
+        "used at the next connection; where they cannot be used, those of before stay.",
         examples=["../tls/northbank-client.pem"],
     )
     key_file: ReadableFile = Field(

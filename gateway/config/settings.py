@@ -71,7 +71,9 @@ class TlsListen(Section):
     host: Host = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 or :: for all.")
     port: ListenPort = Field(default=7443, description="TCP port to listen on; 0: any free one.")
     certificate_file: ReadableFile = Field(
-        description="PEM chain of the server's certificate, its own first.", examples=["tls/server.pem"]
+        description="PEM chain of the server's certificate, its own first. Replaced files are used for new connections "
+        "at SIGHUP or soon after; where they cannot be used, those of before stay.",
+        examples=["tls/server.pem"],
     )
     key_file: ReadableFile = Field(
         description="PEM private key of the server's certificate.", examples=["tls/server.key"]
@@ -154,7 +156,9 @@ class PrincipalConfig(Section):
     roles: Annotated[tuple[OneRole, ...], Field(strict=False)] = Field(
         default=(),
         description="Roles beyond submitting and seeing the tenant's payments. doubts: see the evidence about payments "
-        "in doubt, propose what became of them, and confirm what another principal proposed.",
+        "in doubt, propose what became of them, and confirm what another principal proposed. holds: release payments "
+        "of others that were held for a defect of the daemon's own. quarantine: see and end that of a restored "
+        "store.",
     )
 
     @field_validator("certificates")

@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.core.facts import Fact
 from gateway.core.happenings import FREED, Happening, freed
+from gateway.core.holds import RELEASABLE, released
 from gateway.core.payment import Payment
 from gateway.core.proposal import Decision, Proposal
 from gateway.core.reasons import Reason
@@ -41,7 +42,16 @@ class Confirming:
     note: str
 
 
-Act = Proposing | Confirming
+@dataclass(frozen=True, slots=True)
+class Releasing:
+    """One person's act about a hold of holds.RELEASABLE."""
+
+    hold: str
+    actor: str
+    note: str
+
+
+Act = Proposing | Confirming | Releasing
 
 
 class Objection(StrEnum):
@@ -51,6 +61,9 @@ class Objection(StrEnum):
     NO_PROPOSAL = "NO_PROPOSAL"  # nothing to confirm
     PROPOSAL_VOID = "PROPOSAL_VOID"  # evidence came since, or another proposal took its place
     OWN_PROPOSAL = "OWN_PROPOSAL"  # law 9
+    HOLD_NOT_RELEASABLE = "HOLD_NOT_RELEASABLE"  # nobody may release this hold by hand
+    HOLD_NOT_OPEN = "HOLD_NOT_OPEN"  # the payment is not held by it
+    OWN_PAYMENT = "OWN_PAYMENT"  # law 9
 
 
 KIND_OF: Final[dict[Decision, Kind]] = {
@@ -103,6 +116,8 @@ def decided(payment: Payment, act: Act, now_ns: int, *, inquire_at_ns: int = 0) 
     """
     if isinstance(act, Proposing):
         return _proposed(payment, act, now_ns)
+    if isinstance(act, Releasing):
+        return _released(payment, act)
     return _confirmed(payment, act, inquire_at_ns)
 
 
@@ -146,6 +161,16 @@ def _proposed(payment: Payment, act: Proposing, now_ns: int) -> Happening | Obje
         actor=act.actor,
         inquire_at_ns=payment.inquire_at_ns,  # until a second person confirms, the bank is asked as planned
     )
+
+
+def _released(payment: Payment, act: Releasing) -> Happening | Objection:
+    if act.hold not in RELEASABLE:
+        return Objection.HOLD_NOT_RELEASABLE
+    if payment.state is not State.HELD or act.hold not in payment.holds:
+        return Objection.HOLD_NOT_OPEN
+    if act.actor == payment.principal:
+        return Objection.OWN_PAYMENT
+    return released(payment, act.hold, act.actor, act.note)
 
 
 def _confirmed(payment: Payment, act: Confirming, inquire_at_ns: int) -> Happening | Objection:

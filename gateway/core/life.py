@@ -6,18 +6,12 @@ from dataclasses import replace
 from gateway.core.decisions import made_by_two
 from gateway.core.facts import Fact
 from gateway.core.happenings import FREED, Happening, freed
+from gateway.core.holds import HOLD_CONTRADICTION, released_by_another
 from gateway.core.outcome import WITHOUT_STATUS
 from gateway.core.payment import Attempt, Ended, Payment, Uptime
 from gateway.core.proposal import Proposal
 from gateway.core.reasons import Reason
 from gateway.core.states import IllegalStep, Kind, State, step
-
-HOLD_CONTRADICTION = "bank_contradiction"
-"""The hold of a payment that a bank claims although we hold it: only a person's decision releases it."""
-
-HOLD_DEFECT = "adapter_defect"
-"""The hold of a payment that its adapter could not put into words, for no reason the adapter knows of: our defect, not
-the instruction's, so it waits for people instead of being refused."""
 
 ATTEMPTS_KEPT = 16
 """Attempts a record carries: a bank that is away for days must not make its payments' records grow without end."""
@@ -33,10 +27,13 @@ _ENDS_ATTEMPT = {
 
 def after(payment: Payment, happening: Happening, now_ns: int) -> Payment:
     """The payment after the happening. Raises states.IllegalStep when the table does not allow it, when it claims to
-    be decided by two people and is not, or when it would send a payment past its open holds."""
+    be decided by two people and is not, when who made the payment releases it, or when it would send it past its open
+    holds."""
     before, kind = payment.state, happening.kind
     state = step(before, kind)
-    if not made_by_two(payment, happening) or (kind in FREED and kind is not freed(payment)):
+    if not made_by_two(payment, happening) or not released_by_another(payment, happening):
+        raise IllegalStep(before, kind)
+    if kind in FREED and kind is not freed(payment):
         raise IllegalStep(before, kind)
     moved = state is not before
     bank_word = kind in (Kind.ACCEPTED, Kind.SETTLED, Kind.REJECTED, Kind.RETURNED, Kind.INQUIRED)

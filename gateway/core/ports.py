@@ -280,6 +280,15 @@ class Store(Protocol):
         shorter than `limit`, even empty, before the end: the look-up is bounded."""
         ...
 
+    async def doubts(self, which: PaymentFilter, *, after: bytes = b"", limit: int) -> tuple[list[Payment], bytes]:
+        """As `page`, of payments IN_DOUBT and the oldest doubt first; `which.states` does not matter. A doubt that
+        begins while pages are read comes after all that were there."""
+        ...
+
+    async def oldest_doubt_ns(self, bank: str) -> int:
+        """Since when the bank's oldest doubt is one; 0 = it has none."""
+        ...
+
     async def due(self, bank: str, now_ns: int, limit: int, without: Container[bytes] = frozenset()) -> list[Payment]:
         """QUEUED payments of a bank that may be sent now (the outbox): the instant ones first, then the oldest due,
         and none of those whose ids are in `without`."""

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     DECIDED_BY_TWO = "DECIDED_BY_TWO"
     CLIENT_ASKED = "CLIENT_ASKED"
     COMPOSE_FAILED = "COMPOSE_FAILED"
+    RELEASED = "RELEASED"
 
 
 def may_retry(reason: Reason) -> bool:
@@ -67,6 +68,7 @@ def may_retry(reason: Reason) -> bool:
             | Reason.DECIDED_BY_TWO
             | Reason.CLIENT_ASKED
             | Reason.COMPOSE_FAILED
+            | Reason.RELEASED
         ):
             return False
         case _:

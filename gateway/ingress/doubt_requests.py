@@ -1,10 +1,12 @@
-"""What operators ask about doubts, checked: pages, decisions, digests, notes. Every wrong field at once."""
+"""What operators ask about doubts and holds, checked: pages, decisions, digests, notes. Every wrong field at once."""
 
 from causeway.v1 import doubt_service_pb2 as service
+from causeway.v1.payment_service_pb2 import ReleaseHoldRequest
 from gateway.core.decisions import NOTE_CHARS_MAX
 from gateway.core.ports import PaymentFilter
 from gateway.core.proposal import Decision
 from gateway.core.states import State
+from gateway.ingress import tokens
 from gateway.ingress.doubt_translate import DECISIONS_BACK
 from gateway.ingress.requests import Checks, Page
 
@@ -15,7 +17,7 @@ def page_asked(request: service.ListDoubtsRequest, tenant: str) -> Page:
     """Raises InvalidRequest."""
     checks = Checks()
     which = PaymentFilter(tenant=tenant, states=frozenset({State.IN_DOUBT}), bank=request.bank)
-    page = Page(which, request.page_size, request.page_token, checks)
+    page = Page(which, request.page_size, request.page_token, checks, tokens.Kind.DOUBTS)
     checks.done()
     return page
 
@@ -41,6 +43,17 @@ def confirmed(request: service.ConfirmResolutionRequest) -> tuple[bytes, bytes, 
     note = checked_note(request.note, checks)
     checks.done()
     return payment_id, digest, note
+
+
+def released_asked(request: ReleaseHoldRequest) -> tuple[bytes, str, str]:
+    """(payment id, hold, note). Raises InvalidRequest."""
+    checks = Checks()
+    payment_id = checks.payment_id("id", request.id)
+    if not request.hold:
+        checks.wrong("hold", "HOLD_REQUIRED", "required: a name in the payment's `holds`")
+    note = checked_note(request.note, checks)
+    checks.done()
+    return payment_id, request.hold, note
 
 
 def _digest(text: str, checks: Checks) -> bytes:

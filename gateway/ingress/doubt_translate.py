@@ -77,7 +77,7 @@ async def evidence_of(store: Store, facts: Sequence[Fact]) -> tuple[list[service
 
 def written_by_a_person(fact: Fact) -> bool:
     """Whether a fact's evidence is a note, and not the bank's bytes."""
-    return fact.kind is Kind.PROPOSED or fact.reason is Reason.DECIDED_BY_TWO
+    return fact.kind is Kind.PROPOSED or fact.reason in (Reason.DECIDED_BY_TWO, Reason.RELEASED)
 
 
 def _proposal(proposal: Proposal, caller: Principal) -> service.Proposal:

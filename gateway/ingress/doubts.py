@@ -40,7 +40,7 @@ class DoubtService(DoubtServiceServicer):
         with answered():
             caller = self._caller(context)
             asked = doubt_requests.page_asked(request, caller.tenant)
-            payments, after = await self._store.page(asked.which, after=asked.after, limit=asked.size)
+            payments, after = await self._store.doubts(asked.which, after=asked.after, limit=asked.size)
             return service.ListDoubtsResponse(
                 doubts=[self._seen(payment, caller) for payment in payments], next_page_token=asked.next_token(after)
             )

@@ -4,8 +4,12 @@ Two listeners are two servers with the same house behind them: who connects with
 default) acts as the one principal its configuration names, and can never be taken for a caller with a certificate.
 """
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+from typing import Final
 
 import trio
 
@@ -23,7 +27,8 @@ from gateway.ingress.payments import PaymentService, Watch
 from gateway.ingress.principals import Principals
 from gateway.ingress.quarantine import QuarantineService
 from gateway.ingress.trace import in_call, traceparent
-from gateway.net.tls import TlsServerFiles, server_context
+from gateway.net.tls import TlsContext, TlsFileBad, TlsServerFiles, server_context
+from gateway.net.tls_renewal import Renewal, refuse_expired
 from gateway.net.tls_stream import TlsStream
 from gateway.rpc import reflection
 from gateway.rpc.context import Context
@@ -32,6 +37,8 @@ from gateway.rpc.limits import ServerLimits
 from gateway.rpc.server import Listener, Server
 from gateway.rpc.status import RpcError
 from gateway.telemetry import names
+
+logger = logging.getLogger(__name__)
 
 SERVICES = (
     "causeway.v1.PaymentService",
@@ -44,6 +51,8 @@ Upgrade = Callable[[trio.SocketStream], Awaitable[trio.abc.Stream]]
 _DEFAULTS = ServerLimits()
 HEALTH_EVERY_S = 1.0
 """How often the banks' breakers are looked at for health."""
+CERTIFICATE_LOOK_S: Final = 10.0
+"""How often the listener's files are looked at; they must stand still for one look before they are tried."""
 
 
 class Edge:
@@ -57,16 +66,20 @@ class Edge:
         self._health = Health()
         self._draining = False
         self._servers: list[tuple[Server, Listener]] = []
+        self._certificates: Renewal | None = None
         self.addresses: dict[str, str] = {}
         """Listener → "host:port", as bound."""
 
     async def open(self) -> None:
         """Binds the listeners. Raises OSError when an address is taken, TlsFileBad for an unusable file."""
         tls = self._config.listen.tls
-        context = server_context(server_files(tls))
+        files = server_files(tls)
+        watched = [file for file in (files.certificate, files.key, files.client_authority, files.revocations) if file]
+        certificates = Renewal(watched, partial(self._context, files), self._kept, self._renewed)
+        self._certificates = certificates
 
         async def upgrade(socket: trio.SocketStream) -> trio.abc.Stream:
-            stream = TlsStream(socket, context, server_side=True)
+            stream = TlsStream(socket, certificates.context, server_side=True)
             await stream.do_handshake()
             return stream
 
@@ -84,6 +97,15 @@ class Edge:
         both = {"tls": listen.tls, "plaintext": listen.plaintext}
         return {name: f"{one.host}:{one.port}" for name, one in both.items() if one is not None}
 
+    def certificate_expires_at(self) -> datetime | None:
+        """Not-after (UTC) of the certificate that new connections are shown; None before `open`."""
+        return self._certificates.expires_at() if self._certificates else None
+
+    def renew_certificates(self) -> bool:
+        """Reads the listener's files anew, for connections made from now on. False: they cannot be used, and those of
+        before stay."""
+        return self._certificates is not None and self._certificates.renew()
+
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serves until cancelled."""
         self._mark()
@@ -92,6 +114,7 @@ class Edge:
                 await nursery.start(server.serve, [listener])
             nursery.start_soon(self._watch_banks)
             nursery.start_soon(self._leave_quarantine)
+            nursery.start_soon(self._watch_certificates)
             task_status.started()
 
     async def drain(self, grace_s: float) -> None:
@@ -152,6 +175,31 @@ class Edge:
         await self._house.quarantine.over.wait()
         self._mark()
 
+    async def _watch_certificates(self) -> None:
+        assert self._certificates is not None, "serve comes after open"
+        while True:
+            await trio.sleep(CERTIFICATE_LOOK_S)
+            self._certificates.look()
+
+    def _context(self, files: TlsServerFiles) -> TlsContext:
+        context = server_context(files)
+        if self._certificates is not None:  # a start with an expired certificate is an operator's choice
+            refuse_expired(context, files.certificate, self._house.clock.now_ns())
+        return context
+
+    def _kept(self, error: TlsFileBad) -> None:
+        self._house.trail.count(names.RENEWALS, whose="listener", result="refused")
+        logger.error(
+            "the listener's new TLS files cannot be used, those of before stay in use: see `causeway check-config`",
+            extra={"cause": key_of(error, self._config.listen.tls)},
+        )
+
+    def _renewed(self) -> None:
+        self._house.trail.count(names.RENEWALS, whose="listener", result="taken")
+        until, now_s = self.certificate_expires_at(), self._house.clock.now_ns() / 1e9
+        left_s = int(until.timestamp() - now_s) if until else 0
+        logger.info("new connections get the listener's new certificate", extra={"duration_s": left_s})
+
     async def _watch_banks(self) -> None:
         """A bank is serving while its lane's breaker is closed."""
         while True:
@@ -162,6 +210,12 @@ class Edge:
 
 def server_files(tls: TlsListen) -> TlsServerFiles:
     return TlsServerFiles(tls.certificate_file, tls.key_file, tls.client_ca_file, tls.crl_file)
+
+
+def key_of(error: TlsFileBad, section: object) -> str:
+    """The configuration key of the file that cannot be used."""
+    keys = ("certificate_file", "key_file", "client_ca_file", "ca_file", "crl_file")
+    return next((key for key in keys if getattr(section, key, None) == error.path), "unknown")
 
 
 def limits_of(config: Config) -> ServerLimits:

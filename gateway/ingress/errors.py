@@ -56,7 +56,7 @@ class TooLateToCancel(Exception):
 
 
 class ActRefused(Exception):
-    """A person's act about a payment in doubt was not taken; `state` says where the payment stands."""
+    """A person's act about a payment in doubt or held was not taken; `state` says where the payment stands."""
 
     def __init__(self, objection: Objection, state: State) -> None:
         super().__init__(objection.value)
@@ -126,6 +126,9 @@ _OBJECTIONS: Final = {
     Objection.PROPOSAL_VOID: "The payment is {state} and has moved on, or another proposal took the place of the one "
     "that was looked at: look at it again.",
     Objection.OWN_PROPOSAL: "Nobody confirms what they proposed: another principal has to.",
+    Objection.HOLD_NOT_RELEASABLE: "This hold is not released by hand.",
+    Objection.HOLD_NOT_OPEN: "The payment is {state} and is not held by this.",
+    Objection.OWN_PAYMENT: "Nobody releases a payment that they made: another principal has to.",
 }
 
 

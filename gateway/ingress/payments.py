@@ -9,6 +9,7 @@ from causeway.v1 import payment_service_pb2 as service
 from causeway.v1.payment_service_pb2_grpc import PaymentServiceServicer
 from gateway import limits
 from gateway.core import happenings
+from gateway.core.decisions import Releasing
 from gateway.core.errors import (
     Ambiguous,
     NotFound,
@@ -18,10 +19,13 @@ from gateway.core.errors import (
 from gateway.core.facts import Fact
 from gateway.core.payment import Payment, Principal
 from gateway.core.ports import Admitted, Step, Store
+from gateway.core.roles import Role
 from gateway.core.states import State
 from gateway.house import House
 from gateway.ingress import requests, translate
+from gateway.ingress.doubt_requests import released_asked
 from gateway.ingress.errors import (
+    ActRefused,
     InvalidRequest,
     TooLateToCancel,
     answered,
@@ -131,6 +135,24 @@ class PaymentService(PaymentServiceServicer):
             if stepped.taken or payment.state is State.CANCELLED:
                 return service.CancelPaymentResponse(payment=translate.payment(payment))
             raise TooLateToCancel(payment.state)
+
+    async def ReleaseHold(  # noqa: N802
+        self, request: service.ReleaseHoldRequest, context: Call
+    ) -> service.ReleaseHoldResponse:
+        with answered():
+            caller = self._principals.with_role(context.peer_certificate, Role.HOLDS)
+            payment_id, hold, note = released_asked(request)
+            payment = await of_tenant(self._store, payment_id, caller)
+            bank = payment.instruction.bank
+            with self._house.trail.span(names.DECIDE, parent=payment.traceparent, bank=bank) as span:
+                [stepped] = await self._store.take([Step(payment.id, act=Releasing(hold, caller.name, note))])
+                payment = stepped.payment or payment
+                span.note(state=payment.state.value)
+            if stepped.objection is not None:
+                raise ActRefused(stepped.objection, payment.state)
+            assert stepped.taken, "an act is taken or objected to"
+            self._house.trail.count(names.PAYMENTS, bank=bank, state=payment.state.value)
+            return service.ReleaseHoldResponse(payment=translate.payment(payment))
 
     async def WatchPayments(  # noqa: N802
         self, request: service.WatchPaymentsRequest, context: Call

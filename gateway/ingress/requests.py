@@ -56,15 +56,19 @@ def payment_id(text: str) -> bytes:
 class Page:
     """Which payments, how many, from where on."""
 
-    def __init__(self, which: PaymentFilter, size: int, token: str, checks: Checks) -> None:
-        """What is wrong with `page_size` and `page_token` goes into `checks`."""
+    def __init__(
+        self, which: PaymentFilter, size: int, token: str, checks: Checks, kind: tokens.Kind = tokens.Kind.PAGE
+    ) -> None:
+        """What is wrong with `page_size` and `page_token` goes into `checks`. Lists of another order have tokens of
+        another kind: none is taken for the other's."""
+        self._kind = kind
         self.which = which
         self.size = size or limits.PAGE_SIZE_DEFAULT
         if not 0 < self.size <= limits.PAGE_SIZE_MAX:
             said = f"must be 1 to {limits.PAGE_SIZE_MAX:,}, or 0 for {limits.PAGE_SIZE_DEFAULT}"
             checks.wrong("page_size", "PAGE_SIZE_OUT_OF_RANGE", said)
         self._bound_to = _digest(which)
-        after = tokens.unseal(tokens.Kind.PAGE, token, self._bound_to) if token else b""
+        after = tokens.unseal(kind, token, self._bound_to) if token else b""
         if after is None:
             said = "must be the next_page_token of a page with the same filters; leave it empty to start over"
             checks.wrong("page_token", "PAGE_TOKEN_INVALID", said)
@@ -72,7 +76,7 @@ class Page:
 
     def next_token(self, after: bytes) -> str:
         """The token of the page after `after`; "" at the end."""
-        return tokens.seal(tokens.Kind.PAGE, after, self._bound_to) if after else ""
+        return tokens.seal(self._kind, after, self._bound_to) if after else ""
 
 
 def page_asked(request: service.ListPaymentsRequest, tenant: str) -> Page:

@@ -16,6 +16,7 @@ TOKEN_CHARS_MAX: Final = 128  # ours are below 50
 
 class Kind(bytes, Enum):
     PAGE = b"p"
+    DOUBTS = b"d"
     POSITION = b"w"
 
 

@@ -6,6 +6,10 @@ several times in a row, the whole task waits, longer each time, and nothing that
 inquiry that never reached the bank spends no payment's budget.
 
 Payments are read one at a time, each just before it is asked about: what was decided a moment ago is not asked about.
+
+A bank that is there but cannot speak of some payments looks like one that is out. After a pause each question is
+therefore about a payment drawn from those that are due, until none is left: in their order, a few dozen such payments
+in front would keep all others waiting, a pause for each or for a few, until the windows of those were over.
 """
 
 import logging
@@ -36,8 +40,15 @@ IDLE_S_MAX: Final = 60.0
 SILENT_MAX: Final = 5
 """Inquiries in a row without a usable answer before we take the bank to be out: one payment that it cannot speak of
 must not slow the others down, and an outage must not eat the budgets of all."""
+PROBES: Final = 2
+"""Inquiries without a usable answer after a pause before the next one: a single one would tell more of that payment
+than of the bank."""
+PROBE_PAGE: Final = 500
+"""Due payments from which a question after a pause is drawn: some 10 ms of the event loop for each."""
 RETAKES_MAX: Final = 3
 """How often an answer is taken again where a person's proposal came between question and answer."""
+
+_UNREADABLE: Final = ("unreadable", "UNREADABLE")
 
 Meaning = Callable[[Payment], Step]
 """What an answer makes of the payment that was asked about."""
@@ -52,6 +63,8 @@ class Inquiries:
         self._wake = trio.Event()
         self._failures = 0
         self._silent = 0
+        self._paused = False
+        """Whether there was a pause since all that was due had been asked about."""
         self._leaps = Leaps(house.clock)
         self._started = house.clock.uptime()
         house.store.on_commit(self._told)
@@ -78,14 +91,24 @@ class Inquiries:
 
     async def _ask_all_due(self) -> bool:
         """Whether the bank is there: False ends the round at the first sign that it is not."""
-        store, name = self._house.store, self._bank.name
         self._leaps.look()
-        while due := await store.inquiries_due(name, self._house.clock.now_ns(), 1):
-            await self._ask_in_pace(due[0])
+        while (payment := await self._next_due()) is not None:
+            before = self._failures
+            await self._ask_in_pace(payment)
             self._leaps.look()
-            if self._failures:
+            if self._failures > before:
+                self._paused = True
                 return False
+        self._paused = False
         return True
+
+    async def _next_due(self) -> Payment | None:
+        """The first in the row; any of it while the row stems from a pause."""
+        limit = PROBE_PAGE if self._paused else 1
+        due = await self._house.store.inquiries_due(self._bank.name, self._house.clock.now_ns(), limit)
+        if len(due) > 1:
+            return self._house.dice.choice(due)
+        return due[0] if due else None
 
     async def _patience_s(self) -> float:
         now_ns = self._house.clock.now_ns()
@@ -110,6 +133,7 @@ class Inquiries:
             except NotSent as error:
                 self._failures += 1
                 span.failed(error.reason.value)
+                self._count_unanswered("not_sent", error.reason.value)
                 return
             if failpoints.armed:
                 failpoints.reached(Point.INQUIRY_ANSWERED)
@@ -142,14 +166,14 @@ class Inquiries:
         except (MaybeSent, Unreadable) as error:
             # An inquiry may be repeated at will, but it was made: it counts against the budget.
             self._note_silence()
-            logger.warning(
-                "inquiry without a usable answer",
-                extra={"bank": bank.name, "reason": getattr(error, "reason", "UNREADABLE")},
-            )
+            result, reason = ("maybe_sent", error.reason.value) if isinstance(error, MaybeSent) else _UNREADABLE
+            self._count_unanswered(result, reason)
+            logger.warning("inquiry without a usable answer", extra={"bank": bank.name, "reason": reason})
         except Exception:
             # A defect of ours, met by one payment or answer. It costs that payment an inquiry; the daemon must not
             # die of it, each time anew after each start.
             self._note_silence()
+            self._count_unanswered(*_UNREADABLE)
             logger.exception("inquiry failed unexpectedly", extra={"bank": bank.name})
         now_ns, spread = self._house.clock.now_ns(), self._house.dice.random()
         asking = Asking(self._started, asked_at, self._house.clock.uptime())
@@ -167,7 +191,12 @@ class Inquiries:
 
     def _note_silence(self) -> None:
         self._silent += 1
-        self._failures += self._silent >= SILENT_MAX
+        if self._silent >= SILENT_MAX:
+            self._silent -= PROBES
+            self._failures += 1
+
+    def _count_unanswered(self, result: str, reason: str) -> None:
+        self._house.trail.count(names.UNANSWERED, bank=self._bank.name, result=result, reason=reason)
 
 
 def _same_doubt(asked: Payment, now: Payment) -> bool:

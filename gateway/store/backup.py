@@ -12,9 +12,12 @@ wrong, and why this shape:
   the lock file's reader table; should it be killed, the daemon clears its entry within a minute (HOUSEKEEPING_S).
 * Half a backup that looks like one. Everything is made in a folder of another name beside the destination, flushed,
   verified as `causeway verify` does, and renamed last.
+* A backup that was killed leaves that folder. Who fills one holds its lock, so the next backup to the same destination
+  can tell what was left from what is being made, and takes it away; a full disk names those of other destinations.
 """
 
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
@@ -41,6 +44,8 @@ GROWTH_BYTES_MIN: Final = 256 << 20
 FREE_BYTES_MIN: Final = 256 << 20
 """What must stay free on the store's own disk while it grows: the daemon's next commits come first."""
 WATCH_EVERY_S: Final = 0.2  # the daemon writes some 50 MiB in it at full load
+PARTIAL: Final = ".partial-"
+LEFT_NAMED_MAX: Final = 3  # folders that a message names
 
 
 class BackupFailed(Exception):
@@ -126,9 +131,12 @@ def _check_destination(source: Path, destination: Path) -> None:
 @contextmanager
 def _made_whole(destination: Path) -> Iterator[Path]:
     """A folder to fill that becomes `destination` at the end of the `with`, or vanishes. Raises BackupFailed."""
-    folder = None
+    folder = lock = None
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{destination.name}.partial-", dir=destination.parent))
+        for left in _left_behind(destination.parent, destination.name):
+            shutil.rmtree(left)
+        folder = Path(tempfile.mkdtemp(prefix=f".{destination.name}{PARTIAL}", dir=destination.parent))
+        lock = _locked(folder)
         yield folder
         for strange in ("lock.mdb", "causeway.lock"):
             (folder / strange).unlink(missing_ok=True)
@@ -139,10 +147,49 @@ def _made_whole(destination: Path) -> Iterator[Path]:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)  # what remains has a name that says what it is
         if isinstance(error, OSError):
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            advice = "make room there, or name another place" if full else "nothing was left behind"
-            raise BackupFailed(f"{destination}: {error.strerror}: {advice}") from error
+            raise BackupFailed(f"{destination}: {error.strerror}: {_advice(error, destination.parent)}") from error
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _advice(error: OSError, place: Path) -> str:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return "nothing was left behind"
+    left = sorted(str(each) for each in _left_behind(place))[:LEFT_NAMED_MAX]
+    also = f" ({', '.join(left)}: left by a backup that was killed, delete it)" if left else ""
+    return f"make room there{also}, or name another place"
+
+
+def _left_behind(place: Path, name: str = "") -> list[Path]:
+    """Folders that a killed backup to `name` (all names, if empty) has left in `place`: those nobody fills."""
+    begin = f".{name}{PARTIAL}" if name else "."
+    found = [each for each in place.iterdir() if each.name.startswith(begin) and PARTIAL in each.name]
+    return [each for each in found if each.is_dir() and not each.is_symlink() and _is_free(each)]
+
+
+def _is_free(folder: Path) -> bool:
+    lock = _locked(folder)
+    if lock is None:
+        return False
+    os.close(lock)
+    return True
+
+
+def _locked(folder: Path) -> int | None:
+    """The descriptor that holds the folder's lock until it is closed; None where another process has it, or where the
+    file system knows no locks: then nothing is known to be left behind, and nothing taken away."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _verified(folder: Path) -> Report:

@@ -1,9 +1,10 @@
 """The data directory and the LMDB environment in it: locked, opened with the flags durability needs, read back."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -11,10 +12,13 @@ from typing import Any, Final, Protocol
 import lmdb
 
 from gateway.core.facts import GENESIS
+from gateway.core.states import State
 from gateway.store import layout, records
 
 LOCK_FILE: Final = "causeway.lock"
 DATA_FILE: Final = "data.mdb"
+READERS_FILE: Final = "lock.mdb"
+READERS_FILE_BYTES: Final = 8192  # as LMDB makes it for READERS_MAX
 PARTIAL_FOLDER: Final = "restore.partial"
 """In a data directory: a restore under way, or one that was killed."""
 ENGINE: Final = 0
@@ -108,8 +112,10 @@ def lock_directory(path: Path) -> int:
         raise DataDirectoryInUse(
             f"{path} is in use by another Causeway (process {holder}): stop it first, or choose another directory"
         ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    # On a disk that is full this fails, and may: the lock is the flock, the number only tells people who has it.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
 
 
@@ -118,7 +124,7 @@ def check_restored(path: Path) -> None:
     anew, and pay what the lost one has paid."""
     if (path / PARTIAL_FOLDER).exists() and not (path / DATA_FILE).exists():
         raise DataDirectoryUnusable(
-            f"{path} holds a restore that did not end: empty the directory and give the `causeway restore` again"
+            f"{path} holds a restore that did not end: give the `causeway restore` again, into the same directory"
         )
 
 
@@ -140,6 +146,7 @@ def free_bytes(path: Path) -> int:
 def open_environment(path: Path, map_bytes: int) -> Environment:
     """Opens or creates the environment for writing. Raises DataDirectoryUnusable, also where what LMDB reports back
     is not what durability needs."""
+    allocate_readers(path)
     try:
         env = lmdb.open(
             os.fspath(path),
@@ -166,6 +173,29 @@ def open_environment(path: Path, map_bytes: int) -> Environment:
     return env
 
 
+def allocate_readers(path: Path) -> None:
+    """Makes the file of LMDB's reader table, with room on the disk for all of it. Raises DataDirectoryUnusable.
+
+    LMDB makes it as a hole and writes it through a map: on a full disk that is no error but SIGBUS, the end of the
+    process, at whatever read happens to need the next page of it.
+    """
+    try:
+        descriptor = os.open(path / READERS_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            return  # nothing can be made there, and nothing written: LMDB reads without a table
+        raise DataDirectoryUnusable(f"{path / READERS_FILE}: {error.strerror}") from error
+    try:
+        # One that is there may be in use, and is not touched; it is a hole only where an earlier version made it.
+        if os.fstat(descriptor).st_size < READERS_FILE_BYTES:
+            os.posix_fallocate(descriptor, 0, READERS_FILE_BYTES)
+    except OSError as error:
+        os.ftruncate(descriptor, 0)
+        raise DataDirectoryUnusable(f"{path}: {error.strerror}: make room on its disk") from error
+    finally:
+        os.close(descriptor)
+
+
 def check_flags(env: Environment) -> None:
     """Raises DataDirectoryUnusable unless the environment is open with the flags and the engine we asked for."""
     flags = dict(env.flags())
@@ -182,7 +212,10 @@ def open_maps(path: Path, env: Environment) -> Maps:
     is_new = dict(env.info())["last_txnid"] == 0
     try:
         with env.begin(write=True) as txn:
+            was_there = is_new or txn.get(layout.DOUBT2PAYMENT.encode()) is not None
             handles = {name: env.open_db(name.encode(), txn=txn) for name in layout.MAPPINGS}
+            if not was_there:
+                _index_doubts(txn, handles)
             meta = handles[layout.META]
             if is_new:
                 txn.put(layout.META_FORMAT, _format_record(layout.FORMAT), db=meta)
@@ -193,6 +226,21 @@ def open_maps(path: Path, env: Environment) -> Maps:
     except (lmdb.Error, OSError) as error:
         raise DataDirectoryUnusable(f"{path / DATA_FILE} cannot be written: {error}") from error
     return Maps(env, handles)
+
+
+def _index_doubts(txn: Transaction, handles: dict[str, Any]) -> None:
+    """Makes the index of doubts in a store that was made before there was one."""
+    cursor: Any = txn.cursor(db=handles[layout.STATE2PAYMENT])
+    prefix = layout.state_prefix(State.IN_DOUBT)
+    found = cursor.set_range(prefix)
+    while found and cursor.key().startswith(prefix):
+        payment_id = bytes(cursor.key()[len(prefix) :])
+        stored = txn.get(payment_id, db=handles[layout.PAYMENT2RECORD])
+        # What is missing or cannot be read is in no list, as everywhere; the verifier says so.
+        with suppress(records.CorruptRecord):
+            payment = records.unseal_payment(layout.PAYMENT2RECORD, payment_id, stored or b"")
+            txn.put(layout.doubt_key(payment), b"", db=handles[layout.DOUBT2PAYMENT])
+        found = cursor.next()
 
 
 def _format_record(number: int) -> bytes:
@@ -244,6 +292,7 @@ def opened_for_reading(path: Path) -> Iterator[Maps]:
     """The mappings for a process that only reads, also while a daemon writes. Raises DataDirectoryUnusable."""
     if not (path / DATA_FILE).is_file():
         raise DataDirectoryUnusable(f"{path} holds no {DATA_FILE}: is it the data directory?")
+    allocate_readers(path)
     try:
         env = lmdb.open(
             os.fspath(path),

@@ -14,6 +14,7 @@ wire2payment     bank, wire reference                  id                       
                                                                                  SUSPECTED)
 due2payment      bank, class, moment, id  (the outbox) –                         while QUEUED         due, next_due_ns
 inquiry2payment  bank, class, moment, id               –                         while planned        inquiries_due
+doubt2payment    bank, since, id                       –                         while IN_DOUBT       doubts
 state2payment    state, id                             –                         admit, take          in_state, page
 count            bank, state                           payments in it            admit, take          counts
 seq2fact         sequence                              chain hash, sealed Fact   admit, take, log     facts
@@ -45,6 +46,7 @@ TENANT2PAYMENT: Final = "tenant2payment"
 WIRE2PAYMENT: Final = "wire2payment"
 DUE2PAYMENT: Final = "due2payment"
 INQUIRY2PAYMENT: Final = "inquiry2payment"
+DOUBT2PAYMENT: Final = "doubt2payment"
 STATE2PAYMENT: Final = "state2payment"
 COUNT: Final = "count"
 SEQ2FACT: Final = "seq2fact"
@@ -60,6 +62,7 @@ MAPPINGS: Final = (
     WIRE2PAYMENT,
     DUE2PAYMENT,
     INQUIRY2PAYMENT,
+    DOUBT2PAYMENT,
     STATE2PAYMENT,
     COUNT,
     SEQ2FACT,
@@ -178,6 +181,15 @@ def inquiry_key(payment: Payment) -> bytes:
     return inquiry_prefix(payment.instruction.bank, why) + number(payment.inquire_at_ns) + payment.id
 
 
+def doubt_key(payment: Payment) -> bytes:
+    """By the doubt's age, not the payment's: who has waited longest for an answer comes first."""
+    return prefix(payment.instruction.bank) + number(payment.doubt_since_ns) + payment.id
+
+
+DOUBT_PLACE_BYTES: Final = 8 + ID_BYTES
+"""The end of a doubt_key: the place in the order of doubts over all banks."""
+
+
 def count_key(bank: str, state: State) -> bytes:
     return prefix(bank) + state_prefix(state)
 
@@ -217,6 +229,7 @@ def moving(payment: Payment) -> tuple[Entry, ...]:
     state = (STATE2PAYMENT, state_prefix(payment.state) + payment.id)
     if payment.state is State.QUEUED:
         return (state, (DUE2PAYMENT, due_key(payment)))
+    entries = (state, (DOUBT2PAYMENT, doubt_key(payment))) if payment.state is State.IN_DOUBT else (state,)
     if payment.inquire_at_ns and payment.state in (State.IN_DOUBT, State.ACCEPTED):
-        return (state, (INQUIRY2PAYMENT, inquiry_key(payment)))
-    return (state,)
+        return (*entries, (INQUIRY2PAYMENT, inquiry_key(payment)))
+    return entries

@@ -173,6 +173,37 @@ class View:
         part.ended = part.looked < look
         return part
 
+    def doubts(self, which: PaymentFilter, after: bytes, limit: int, look: int) -> Slice:
+        """As `slice`, in the order of doubts; `after` and `last` are places in it (layout.DOUBT_PLACE_BYTES)."""
+        part = Slice([], after, 0, ended=True)
+        for key in islice(self._doubt_keys(which.bank, after), look):
+            part.last = key[-layout.DOUBT_PLACE_BYTES :]
+            part.looked += 1
+            for payment in self._named(layout.DOUBT2PAYMENT, iter((key,))):
+                if matches(which, payment):
+                    part.payments.append(payment)
+            if len(part.payments) == limit:
+                part.ended = False
+                return part
+        part.ended = part.looked < look
+        return part
+
+    def oldest_doubt_ns(self, bank: str) -> int:
+        prefix = layout.prefix(bank)
+        return next(map(layout.moment_of, self.keys(layout.DOUBT2PAYMENT, prefix, prefix)), 0)
+
+    def _doubt_keys(self, bank: str, after: bytes) -> Iterator[bytes]:
+        """Of one bank, or of all that have doubts, in the order of their ends, above `after`."""
+        prefixes = [layout.prefix(name) for name in ((bank,) if bank else self._doubtful_banks())]
+        ranges = [self.keys(layout.DOUBT2PAYMENT, prefix + after, prefix) for prefix in prefixes]
+        merged = heapq.merge(*ranges, key=_place)
+        return (key for key in merged if _place(key) > after)
+
+    def _doubtful_banks(self) -> list[str]:
+        code = layout.STATE_CODES[State.IN_DOUBT]
+        found = [(layout.bank_and_state(key), value) for key, value in self.items(layout.COUNT, b"")]
+        return [bank for (bank, state), value in found if state == code and any(value)]
+
     def _candidates(self, which: PaymentFilter, after: bytes) -> Iterator[bytes]:
         """Ids in their order, by the index that leaves out the most."""
         start, end = max(after, first_id(which)), last_id(which)
@@ -322,3 +353,7 @@ class View:
         if payment is None:
             self._noted(CorruptRecord(layout.PAYMENT2RECORD, payment_id, "missing, though an index names it"))
         return payment
+
+
+def _place(key: bytes) -> bytes:
+    return key[-layout.DOUBT_PLACE_BYTES :]

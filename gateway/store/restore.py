@@ -10,7 +10,8 @@ The act itself is the first fact of the restored store: RESTORED, by whom, resti
 log since then is what the quarantine consists of (facts.quarantined_since).
 
 The data file is made in a folder inside the data directory (which may be a volume's root, where nothing can be renamed
-over it) and moved into place last. A restore that was killed leaves that folder; no daemon opens a directory with it.
+over it) and moved into place last. A restore that was killed leaves that folder; no daemon opens a directory with it,
+and the same command given again begins anew.
 """
 
 import errno
@@ -97,12 +98,13 @@ def _made_whole(data_dir: Path) -> Iterator[Path]:
     lock = lock_directory(data_dir)
     folder = data_dir / PARTIAL_FOLDER
     try:
-        there = {entry.name for entry in data_dir.iterdir()} - EMPTY_BUT_FOR
+        there = {entry.name for entry in data_dir.iterdir()} - EMPTY_BUT_FOR - {PARTIAL_FOLDER}
         if there:
             raise DataDirectoryUnusable(
                 f"{data_dir} is not empty ({', '.join(sorted(there)[:3])}): restore into a new directory and keep this "
                 "one, it may know more than the backup"
             )
+        shutil.rmtree(folder, ignore_errors=True)  # of a restore that was killed: we hold the directory's lock
         folder.mkdir(mode=0o700)
         try:
             yield folder

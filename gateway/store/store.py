@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +43,7 @@ from gateway.store.environment import (
     open_maps,
 )
 from gateway.store.job import Job
-from gateway.store.reads import View
+from gateway.store.reads import Slice, View
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
 from gateway.store.writer import CommitTimed, Usage, Writer
@@ -53,6 +54,9 @@ MAP_BYTES_INITIAL: Final = 64 << 20
 MAP_BYTES_MAX: Final = 64 << 30
 CORRUPT_NOTED_MAX: Final = 1_000  # findings kept for operators; the verifier lists all there are
 PAGE_SLICE: Final = 200  # payments page() looks at in one transaction: a few milliseconds of the event loop
+
+Cut = Callable[[PaymentFilter, bytes, int, int], Slice]
+"""(which, after, limit, look) → a part of a page."""
 
 _T = TypeVar("_T", Admission, Step, StoreHappening)
 
@@ -193,7 +197,9 @@ class LmdbStore:
                 return list(job.result)
             except Overloaded as error:
                 # Nothing was written. A daemon that cannot write outcomes sends nothing either: its lanes wait here.
-                logger.warning("no room to write; waiting", extra={"queue": "writer"})
+                logger.warning(
+                    "no room to write, waiting: make room on the disk of data_dir", extra={"queue": "writer"}
+                )
                 await trio.sleep(error.retry_after_s)
 
     async def _write(self, jobs: list[Job]) -> list[Any]:
@@ -232,13 +238,27 @@ class LmdbStore:
             return view.by_wire(bank, wire_reference)
 
     async def page(self, which: PaymentFilter, *, after: bytes = b"", limit: int) -> tuple[list[Payment], bytes]:
+        return await self._paged(lambda view: view.slice, which, after, limit)
+
+    async def doubts(self, which: PaymentFilter, *, after: bytes = b"", limit: int) -> tuple[list[Payment], bytes]:
+        which = replace(which, states=frozenset())
+        return await self._paged(lambda view: view.doubts, which, after, limit)
+
+    async def oldest_doubt_ns(self, bank: str) -> int:
+        await trio.lowlevel.checkpoint()
+        with self._view() as view:
+            return view.oldest_doubt_ns(bank)
+
+    async def _paged(
+        self, of: Callable[[View], Cut], which: PaymentFilter, after: bytes, limit: int
+    ) -> tuple[list[Payment], bytes]:
         """In slices, each in its own transaction, with the event loop's other tasks between them."""
         found: list[Payment] = []
         looked = 0
         while len(found) < limit and looked < limits.PAGE_SCAN_MAX:
             await trio.lowlevel.checkpoint()
             with self._view() as view:
-                part = view.slice(which, after, limit - len(found), PAGE_SLICE)
+                part = of(view)(which, after, limit - len(found), PAGE_SLICE)
             found += part.payments
             if part.ended:
                 return found, b""

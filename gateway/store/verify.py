@@ -266,6 +266,7 @@ class _Verifier:
             layout.WIRE2PAYMENT: self._wire_confirmed,
             layout.DUE2PAYMENT: self._moving_confirmed(layout.DUE2PAYMENT),
             layout.INQUIRY2PAYMENT: self._moving_confirmed(layout.INQUIRY2PAYMENT),
+            layout.DOUBT2PAYMENT: self._moving_confirmed(layout.DOUBT2PAYMENT),
             layout.STATE2PAYMENT: self._moving_confirmed(layout.STATE2PAYMENT),
             layout.PAYMENT2SEQ: self._fact_confirmed,
             layout.EVIDENCE: self._evidence_confirmed,

@@ -52,10 +52,14 @@ HOUSEKEEPING_S: Final = 60.0  # how often readers of dead processes are cleared 
 ADMISSIONS_QUEUE_SHARE: Final = 0.75  # of the queue: a flood of instructions must not keep a bank's word out
 SHED_SHARE: Final = 0.9  # of the largest map: above it only outcomes are written, the rest is their reserve
 DISK_RESERVE_BYTES: Final = 128 << 20  # for outcomes: two commits of the most and longest evidence
+DISK_COMMIT_BYTES_MIN: Final = 4 << 20
+"""With less than this free no commit is tried. LMDB calls a write that fits only in part an I/O error, and after one of
+those nobody goes on: the daemon would end where it only has to wait. A commit of outcomes is mostly below 1 MiB."""
 GROWTH_FACTOR: Final = 2
 GROWTH_BYTES_MIN: Final = 1 << 20
 GROWTHS_MAX: Final = 48  # doublings of a batch's map before we give up: more than fit into 64 bits of address
 
+assert DISK_COMMIT_BYTES_MIN < DISK_RESERVE_BYTES
 assert DISK_RESERVE_BYTES >= 2 * limits.COMMIT_PAYMENTS_MAX * limits.EVIDENCE_BYTES_MAX
 
 
@@ -258,6 +262,8 @@ class Writer:
 
     def _t_commit(self, jobs: list[Job]) -> Sequence[Fact]:
         """One transaction. After an exception nothing of it is in the store, but for _Unknown."""
+        if self._disk_free() < DISK_COMMIT_BYTES_MIN:
+            raise lmdb.DiskError("the disk is full")
         if failpoints.armed:
             failpoints.reached(Point.COMMIT_BEGUN)
         txn = self._maps.env.begin(write=True)

@@ -165,7 +165,7 @@ SPANS: Final = {
         SpanName(EXCHANGE, "client", "one HTTP exchange with a bank"),
         SpanName(INQUIRE, "internal", "a bank asked what became of a payment"),
         SpanName(COLLECT, "internal", "a visit to a bank's mailbox"),
-        SpanName(DECIDE, "internal", "a person's act about a payment in doubt: proposed or confirmed"),
+        SpanName(DECIDE, "internal", "a person's act about a payment: proposed, confirmed, released"),
         SpanName(REPORT, "internal", "a bank's later word taken: settlement, rejection, return"),
         SpanName(WATCH, "producer", "facts handed to a watcher; linked to the payments' traces"),
         SpanName(RECOVER, "internal", "what the start found unfinished"),
@@ -185,10 +185,14 @@ IN_DOUBT_S: Final = "causeway.in_doubt.age"
 INQUIRIES: Final = "causeway.inquiries"
 MAP_USED: Final = "causeway.store.map.used"
 PAYMENTS: Final = "causeway.payments"
+QUARANTINE: Final = "causeway.quarantine.active"
 QUEUE_DEPTH: Final = "causeway.queue.depth"
+RENEWALS: Final = "causeway.certificate.renewals"
 REPORTS: Final = "causeway.reports"
 SESSIONS: Final = "causeway.sessions"
 SHED: Final = "causeway.shed"
+UNANSWERED: Final = "causeway.inquiries.unanswered"
+UNKNOWN_REFERENCES: Final = "causeway.quarantine.unknown"
 WITHHOLDINGS: Final = "causeway.telemetry.withheld"
 WAITING: Final = "causeway.payments.waiting"
 
@@ -216,6 +220,20 @@ METRICS: Final = {
         Metric(ADMISSIONS, "counter", "{instruction}", "instructions by what became of them", ("result",)),
         Metric(PAYMENTS, "counter", "{payment}", "payments that came into a state", ("bank", "state")),
         Metric(INQUIRIES, "counter", "{inquiry}", "status inquiries by the state after them", ("bank", "state")),
+        Metric(
+            UNANSWERED,
+            "counter",
+            "{inquiry}",
+            "status inquiries that ended without a usable answer; those not sent spend no budget",
+            ("bank", "result", "reason"),
+        ),
+        Metric(
+            RENEWALS,
+            "counter",
+            "{renewal}",
+            "replaced TLS files, taken or refused (the old stay)",
+            ("whose", "result", "bank"),
+        ),
         Metric(REPORTS, "counter", "{report}", "words from banks' mailboxes", ("bank", "result")),
         Metric(SHED, "counter", "{request}", "requests turned away because a queue was full", ("queue",)),
         Metric(WITHHOLDINGS, "counter", "{item}", "attributes and names that were withheld", ()),
@@ -226,6 +244,14 @@ METRICS: Final = {
         Metric(QUEUE_DEPTH, "gauge", "{item}", "what waits in a queue", ("queue", "bank")),
         Metric(WAITING, "gauge", "{payment}", "payments in a state that is not an end", ("bank", "state")),
         Metric(IN_DOUBT_S, "gauge", "s", "age of the oldest payment in doubt", ("bank",)),
+        Metric(QUARANTINE, "gauge", "1", "1 while a restored store is in quarantine, 0 otherwise", ()),
+        Metric(
+            UNKNOWN_REFERENCES,
+            "gauge",
+            "{payment}",
+            "payments that a bank speaks of in quarantine and the restored store does not know",
+            (),
+        ),
         Metric(SESSIONS, "gauge", "{connection}", "open connections to a bank", ("bank",)),
         Metric(CERTIFICATE_S, "gauge", "s", "time until the earliest certificate expires", ("whose", "bank")),
         Metric(MAP_USED, "gauge", "1", "used share of the store's map", ()),

@@ -40,6 +40,8 @@ SPAN_BATCH_MAX: Final = 512
 SPAN_EXPORT_EVERY_MS: Final = 1_000
 EXPORT_TIMEOUT_S: Final = 5.0
 """One export, its repetitions included."""
+LAST_EXPORT_S: Final = 0.5
+"""What the last spans get to leave in, however long the house took to stop: a collector that is there needs less."""
 
 logger = logging.getLogger(__name__)
 
@@ -54,14 +56,25 @@ class Telemetry:
     _flushes: tuple[Callable[[], object], ...] = ()
     _files: tuple[TextIO, ...] = field(default=(), repr=False)
     _log: logging.Handler = field(default_factory=logging.NullHandler, repr=False)
+    _began_s: list[float] = field(default_factory=list, repr=False)
+    """When the end began, where it was announced."""
 
     def flush(self, timeout_s: float | None = None) -> bool:
         """Exports what is there. Blocks for `timeout_s` (default: shutdown_s_max) at most; False: not all is out."""
         return _bounded((*self._flushes, self._log.flush), self.shutdown_s_max if timeout_s is None else timeout_s)
 
+    def begin_end(self) -> None:
+        """The house begins to stop: what is there is exported beside that, and what `shutdown` may take counts from
+        here. Returns at once; to be called once."""
+        self._began_s.append(time.monotonic())
+        _started(self._flushes)
+
     def shutdown(self) -> bool:
-        """Exports what is there and stops. Blocks for shutdown_s_max + 0.5 s at most; False: not all is out."""
-        whole = _bounded(self._ends, self.shutdown_s_max)
+        """Exports what is there and stops. Blocks for what is left of shutdown_s_max since `begin_end`, but at least
+        for LAST_EXPORT_S of it, and 0.5 s for the log; False: not all is out."""
+        spent_s = time.monotonic() - self._began_s[0] if self._began_s else 0.0
+        least_s = min(LAST_EXPORT_S, self.shutdown_s_max)
+        whole = _bounded(self._ends, max(self.shutdown_s_max - spent_s, least_s))
         self._log.flush()  # last, and with a bound of its own: exporters tell why they could not deliver
         if whole:
             for file in self._files:
@@ -173,10 +186,15 @@ def line(span: ReadableSpan) -> str:
 def _bounded(acts: tuple[Callable[[], object], ...], seconds_max: float) -> bool:
     """Runs all acts at once on daemon threads and waits for `seconds_max` together. False: one was not done."""
     # The SDK's own shutdown waits up to 30 s for a dead collector and takes no other bound.
-    threads = [threading.Thread(target=act, daemon=True, name="telemetry-end") for act in acts]
-    for thread in threads:
-        thread.start()
+    threads = _started(acts)
     ends_at_s = time.monotonic() + seconds_max
     for thread in threads:
         thread.join(max(0.0, ends_at_s - time.monotonic()))
     return not any(thread.is_alive() for thread in threads)
+
+
+def _started(acts: tuple[Callable[[], object], ...]) -> list[threading.Thread]:
+    threads = [threading.Thread(target=act, daemon=True, name="telemetry-end") for act in acts]
+    for thread in threads:
+        thread.start()
+    return threads

@@ -1,10 +1,10 @@
 """The disk matrix: every k-th write and flush of a fixed workload fails with EIO or ENOSPC, one per run.
 
-`python -m tests.campaign.disk [--every K] [--seed N]` runs it whole; tests/campaign/test_disk.py a diagonal of it. What
-must hold afterwards (design.md, section 7): everything acknowledged is there, no call of several payments is there in
-part, the store is whole, what was SENDING is not taken for unsent. And of the process: after a failed flush or write
-nothing is acknowledged or refused as unwritten, and it ends with a code ≠ 0 within a second; only a disk that is full,
-noticed before LMDB's commit proper, sheds and goes on.
+`python -m tests.campaign.disk [--every K | --minutes M] [--seed N]` runs it whole, and goes on where it was ended;
+tests/campaign/test_disk.py runs a diagonal of it. What must hold afterwards (design.md, section 7): everything
+acknowledged is there, no call of several payments is there in part, the store is whole, what was SENDING is not taken
+for unsent. And of the process: after a failed flush or write nothing is acknowledged or refused as unwritten, and it
+ends with a code ≠ 0 within a second; only a disk that is full, noticed before LMDB's commit proper, sheds and goes on.
 
 The kernel's page cache outlives the process, so a run shows what we do on an error, not what a device has lost.
 """
@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,7 @@ from tests.fakes.clock import FakeClock
 
 ERRORS: Final = ("EIO", "ENOSPC")
 TENANT: Final = "acme"  # tests.fakes.admissions
+RUN_SHARE: Final = 1.3  # of one run with its fault and its verification, over the undisturbed one
 
 
 def prepared(data: Path) -> None:
@@ -139,45 +141,99 @@ def _acknowledged(lines: Sequence[str]) -> dict[bytes, int]:
     return acked
 
 
+@dataclass
+class Progress:
+    """What was tried so far: a JSON file, from which the same command on the same commit goes on."""
+
+    every: int
+    seed: int
+    tried: dict[str, list[str]] = field(default_factory=dict)
+    """Fault → what was wrong."""
+    latched: int = 0
+    seconds: float = 0.0
+    by_call: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, file: Path, every: int, seed: int) -> "Progress":
+        kept = json.loads(file.read_text()) if file.exists() else {}
+        same = kept.get("commit") == provenance()["commit"] and not str(kept.get("commit")).endswith("+changes")
+        if not same or (kept["every"], kept["seed"]) != (every, seed):
+            return cls(every, seed)
+        return cls(**{name: kept[name] for name in cls.__dataclass_fields__})
+
+    def document(self) -> dict[str, object]:
+        broken = [f"{fault}: {each}" for fault, found in self.tried.items() for each in found]
+        told = {
+            "every": self.every,
+            "seed": self.seed,
+            "runs": len(self.tried),
+            "by_call": self.by_call,
+            "latched": self.latched,
+            "shed": len(self.tried) - self.latched,
+            "complaints": broken,
+            "seconds": self.seconds,
+        }
+        return told | provenance()
+
+    def try_one(self, fault: Fault, data: Path) -> list[str]:
+        began = time.monotonic()
+        ended = played(data, fault)
+        found = list(complaints(fault, ended, data))
+        self.tried[str(fault)] = found
+        self.latched += ended.returncode == workload.FAILED
+        kind = f"{fault.call} {fault.error}"
+        self.by_call[kind] = self.by_call.get(kind, 0) + 1
+        self.seconds += time.monotonic() - began
+        return found
+
+
+def thinned(calls: Sequence[Event], run_s: float, minutes: float, seed: int) -> int:
+    """The smallest k for which every k-th call, one run each, fits into so many minutes."""
+    return next(k for k in range(1, len(calls) + 1) if len(list(faults(calls, k, seed))) * run_s <= 60.0 * minutes)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.campaign.disk", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--every", type=int, default=1, help="every K-th call of each kind (default: each)")
+    parser.add_argument("--minutes", type=float, help="instead of --every: as many as fit, evenly spread")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    if chosen.every < 1:
-        parser.error("--every: at least 1")
+    if chosen.every < 1 or (chosen.minutes is not None and chosen.minutes < 1):
+        parser.error("--every, --minutes: at least 1")
     if missing():
         print(f"skipped: {missing()}")
         return 0
-    folder, began = Path(tempfile.mkdtemp(prefix="causeway-disk-")), time.monotonic()
-    broken: list[str] = []
-    latched = 0
-    todo = list(faults(recorded(folder), chosen.every, chosen.seed))
+    folder, file = Path(tempfile.mkdtemp(prefix="causeway-disk-")), BUILD / "disk-progress.json"
+    began = time.monotonic()
+    calls = recorded(folder)
+    run_s = RUN_SHARE * (time.monotonic() - began)
+    every = chosen.every if chosen.minutes is None else _kept_every(file, chosen.seed)
+    every = every or thinned(calls, run_s, chosen.minutes, chosen.seed)
+    progress = Progress.of(file, every, chosen.seed)
+    todo = [fault for fault in faults(calls, every, chosen.seed) if str(fault) not in progress.tried]
+    print(f"every {every}-th call of each kind: {len(todo)} runs to do, {len(progress.tried)} done before", flush=True)
     for number, fault in enumerate(todo, 1):
         data = folder / str(fault)
-        ended = played(data, fault)
-        found = [f"{fault}: {each}" for each in complaints(fault, ended, data)]
-        latched += ended.returncode == workload.FAILED
-        print(f"{number}/{len(todo)}  {fault}  exit {ended.returncode}", *found, sep="\n    ", flush=True)
-        broken += found
+        found = progress.try_one(fault, data)
+        left_s = progress.seconds / len(progress.tried) * (len(todo) - number)
+        print(f"{number}/{len(todo)}  {fault}  about {left_s:.0f} s left", *found, sep="\n    ", flush=True)
+        written(file, vars(progress) | provenance())
         if not found:
             shutil.rmtree(data)
-    document = {
-        "seed": chosen.seed,
-        "every": chosen.every,
-        "runs": len(todo),
-        "by_call": dict(Counter(f"{fault.call} {fault.error}" for fault in todo)),
-        "latched": latched,
-        "shed": len(todo) - latched,
-        "complaints": broken,
-        "seconds": time.monotonic() - began,
-        **provenance(),
-    }
+    document = progress.document()
     written(BUILD / "disk.json", document)
     print(json.dumps(document, indent=1))
-    if not broken:
+    if not document["complaints"]:
         shutil.rmtree(folder)
-    return 1 if broken else 0
+    return 1 if document["complaints"] else 0
+
+
+def _kept_every(file: Path, seed: int) -> int:
+    """The k of a run on this commit that was ended early; 0 where there is none."""
+    kept = json.loads(file.read_text()) if file.exists() else {}
+    commit = provenance()["commit"]
+    same = (kept.get("commit"), kept.get("seed")) == (commit, seed) and not commit.endswith("+changes")
+    return int(kept["every"]) if same else 0
 
 
 if __name__ == "__main__":

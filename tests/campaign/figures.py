@@ -53,10 +53,19 @@ CAMPAIGNS: Final = (
     ),
     Campaign(
         "disk (strace)",
-        "disk*.json",
+        "disk.json",
         lambda one: f"python -m tests.campaign.disk --every {one['every']} --seed {one['seed']}",
-        lambda one: f"seed {one['seed']}: {one['runs']:,} runs with one failing call each",
+        lambda one: (
+            f"seed {one['seed']}: every {one['every']}-th call, {one['runs']:,} runs with one failing call each"
+        ),
         lambda one: f"{one['latched']:,} latched, {one['shed']:,} shed, {_count(one['complaints'])} complaints",
+    ),
+    Campaign(
+        "backup and restore (kill -9)",
+        "copies*.json",
+        lambda one: str(one["command"]),
+        lambda one: f"{one['kills']['backup']} kills amid a backup, {one['kills']['restore']} amid a restore",
+        lambda one: f"{_count(one['complaints'])} complaints",
     ),
     Campaign(
         "rotation (GOAWAY)",

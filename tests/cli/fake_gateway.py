@@ -43,6 +43,7 @@ class FakeGateway(payment_service_pb2_grpc.PaymentServiceServicer, bank_service_
         self.break_stream_after: list[int] = []
         """For each of the next streams: after so many answers it breaks, one instruction admitted unanswered."""
         self.page_tokens: list[str] = []
+        self.notes: list[str] = []
         self.doubts = FakeDoubts()
         self.stopping = Event()
 
@@ -115,6 +116,16 @@ class FakeGateway(payment_service_pb2_grpc.PaymentServiceServicer, bank_service_
     def CancelPayment(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         status = _status(code_pb2.FAILED_PRECONDITION, "it was sent", _info("TOO_LATE_TO_CANCEL", state="ACCEPTED"))
         context.abort_with_status(rpc_status.to_status(status))
+
+    def ReleaseHold(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        payment = self.payments.get(request.id)
+        if payment is None or request.hold not in payment.holds:
+            status = _status(code_pb2.FAILED_PRECONDITION, "not held", _info("HOLD_NOT_OPEN", state="QUEUED"))
+            context.abort_with_status(rpc_status.to_status(status))
+        payment.holds.remove(request.hold)
+        payment.state = State.STATE_QUEUED
+        self.notes.append(request.note)
+        return payment_service_pb2.ReleaseHoldResponse(payment=payment)
 
     def WatchPayments(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
         self._maybe_fail(context)

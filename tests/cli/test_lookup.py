@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from causeway.v1 import payment_pb2
 from gateway.__main__ import main
 from gateway.cli.complaint import Exit
 from gateway.cli.states import document, markdown
@@ -80,6 +81,20 @@ def test_too_late_to_cancel_is_explained(served: Served, capsys: pytest.CaptureF
     told = capsys.readouterr().err
     assert "TOO_LATE_TO_CANCEL" in told
     assert "state = ACCEPTED" in told
+
+
+def test_a_hold_is_released_with_a_note(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    """The defect's hold by default, and never without saying why; what is not held is told with what to do."""
+    payment = payment_pb2.Payment(id="held", state=payment_pb2.STATE_HELD, holds=["adapter_defect"])
+    served.gateway.payments["held"] = payment
+    with pytest.raises(SystemExit):
+        main(["release", "held", "--profile", served.profile])
+    words = ["release", "held", "--note", "mended in 1.4", "--profile", served.profile]
+    assert main([*words, "--json"]) == Exit.DONE
+    assert json.loads(capsys.readouterr().out)["payment"]["state"] == "STATE_QUEUED"
+    assert served.gateway.notes == ["mended in 1.4"]
+    assert main(words) == Exit.REFUSED
+    assert "HOLD_NOT_OPEN" in capsys.readouterr().err
 
 
 def test_banks_show_breaker_and_doubts(served: Served, capsys: pytest.CaptureFixture[str]) -> None:

@@ -249,6 +249,24 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
         return next((moment_ns for moment_ns, _ in self._queued[bank, LATER].above((after_ns, b"\xff" * 17))), 0)
 
+    async def doubts(self, which: PaymentFilter, *, after: bytes = b"", limit: int) -> tuple[list[Payment], bytes]:
+        await trio.lowlevel.checkpoint()
+        there = [self._payments[payment_id] for payment_id in self._by_state[State.IN_DOUBT].above(b"")]
+        places = sorted((one.doubt_since_ns.to_bytes(8, "big") + one.id, one) for one in there)
+        found: list[Payment] = []
+        which = replace(which, states=frozenset())
+        for looked, (place, payment) in enumerate((place, one) for place, one in places if place > after):
+            if looked == limits.PAGE_SCAN_MAX or len(found) == limit:
+                return found, after
+            after = place
+            if matches(which, payment):
+                found.append(payment)
+        return found, after if len(found) == limit else b""
+
+    async def oldest_doubt_ns(self, bank: str) -> int:
+        found, _ = await self.doubts(PaymentFilter(bank=bank), limit=1)
+        return found[0].doubt_since_ns if found else 0
+
     async def inquiries_due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
         await trio.lowlevel.checkpoint()
         planned = (self._planned[bank, in_doubt] for in_doubt in (True, False))

@@ -43,6 +43,7 @@ CONFIGURED = {
     "payroll": PrincipalConfig(tenant="staff", certificates=("dns:payroll.example.org",)),
     "ada": PrincipalConfig(tenant="treasury", certificates=("cn:ada",), roles=(Role.DOUBTS,)),
     "bob": PrincipalConfig(tenant="treasury", certificates=("cn:bob",), roles=(Role.DOUBTS,)),
+    "mia": PrincipalConfig(tenant="treasury", certificates=("cn:mia",), roles=(Role.HOLDS,)),
     "ops": PrincipalConfig(tenant="operations", certificates=("cn:ops",), roles=(Role.QUARANTINE,)),
     "eve": PrincipalConfig(tenant="staff", certificates=("cn:eve",), roles=(Role.DOUBTS,)),
 }
@@ -142,7 +143,7 @@ async def edge(of_house: House, nursery: trio.Nursery) -> AsyncIterator[Edge]:
     quarantine = QuarantineService(of_house, principals)
     quarantine_service_pb2_grpc.add_QuarantineServiceServicer_to_server(quarantine, server)
     callers = {
-        **{name: certificate(common_name=name) for name in ("ada", "bob", "eve", "ops")},
+        **{name: certificate(common_name=name) for name in ("ada", "bob", "eve", "mia", "ops")},
         "erp": certificate(uris=["spiffe://example.org/erp"]),
         "payroll": certificate(hosts=["payroll.example.org"]),
         "stranger": certificate(common_name="nobody"),

@@ -19,6 +19,7 @@ from gateway.house import House
 from gateway.ingress.doubt_translate import EVIDENCE_SHOWN_BYTES_MAX, EVIDENCE_SHOWN_MAX
 from gateway.limits import EVIDENCE_BYTES_MAX
 from gateway.telemetry import names
+from tests.fakes.clock import FakeClock
 from tests.fakes.house import trail
 from tests.fakes.payments import attempt
 from tests.ingress.conftest import Edge
@@ -167,6 +168,27 @@ async def test_every_wrong_field_comes_back(edge: Edge) -> None:
         request = service.ConfirmResolutionRequest(id="x", proposal_digest="00" * 32, note=note)
         error = await edge.refused("doubts.ConfirmResolution", request, caller="ada")
         assert violations(error)["note"] in ("NOTE_UNPRINTABLE", "NOTE_LENGTH")
+
+
+async def test_the_oldest_doubt_is_listed_first(edge: Edge, of_house: House) -> None:
+    """Not the oldest payment; and a token of the other list, which is in another order, is none here."""
+    clock = of_house.clock
+    assert isinstance(clock, FakeClock)
+    old = str((await edge.call("payments.SubmitPayment", submit("old"))).payment.id)
+    clock.advance(60)
+    first = await in_doubt(edge, "key-1")
+    clock.advance(60)
+    payment = await of_house.store.get(parse_id(old) or b"")
+    assert payment is not None
+    await take(of_house, old, happenings.marked(attempt(payment)), happenings.doubted(Reason.REPLY_LOST, 0))
+    found = await edge.call("doubts.ListDoubts", service.ListDoubtsRequest(page_size=1), caller="bob")
+    assert [one.payment.id for one in found.doubts] == [first]
+    rest = service.ListDoubtsRequest(page_size=1, page_token=found.next_page_token)
+    assert [one.payment.id for one in (await edge.call("doubts.ListDoubts", rest, caller="bob")).doubts] == [old]
+    listed = payments.ListPaymentsRequest(page_size=1, states=[payment_pb2.STATE_IN_DOUBT])
+    token = (await edge.call("payments.ListPayments", listed)).next_page_token
+    error = await edge.refused("doubts.ListDoubts", service.ListDoubtsRequest(page_token=token), caller="bob")
+    assert violations(error) == {"page_token": "PAGE_TOKEN_INVALID"}
 
 
 async def test_doubts_are_listed_oldest_first_by_bank_and_page(edge: Edge, of_house: House) -> None:

@@ -19,9 +19,10 @@ from gateway.dispatch.lane import Lane
 from gateway.house import Bank, House
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
-from tests.fakes.bank import DECLARATION, FakeAdapter, FakeLink, fails
+from gateway.telemetry import names
+from tests.fakes.bank import DECLARATION, FakeAdapter, FakeLink, answer_status, fails
 from tests.fakes.clock import FakeClock
-from tests.fakes.house import bank, house, link, profile, queue
+from tests.fakes.house import bank, house, link, profile, queue, trail
 
 
 @asynccontextmanager
@@ -230,3 +231,37 @@ async def test_a_clock_that_jumps_forward_shortens_no_window(autojump_clock: tri
     assert sent(gate) == 1
     assert link(gate).asked_at_s[0] - began_s < 200
     assert await state(gate, payment) is State.ACCEPTED
+
+
+UNSPEAKABLE, SPEAKABLE = 40, 20
+HOUR_S = 3_600.0
+REQUEST_S = 10.0
+
+
+async def lose_some(link: FakeLink, request: WireRequest) -> WireAnswer:
+    """Inquiries about the payments in `unreadable` end without an answer; all others are answered."""
+    if request.path.rpartition("/")[2] in link.unreadable:
+        await trio.sleep(REQUEST_S)
+        raise MaybeSent(Reason.REPLY_TIMEOUT)
+    return await answer_status(link, request)
+
+
+async def test_payments_a_bank_cannot_speak_of_do_not_keep_others_waiting(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Forty doubts whose inquiries time out stand before twenty that the bank answers at once. The twenty have their
+    answer within the window of their own budget, and each lost inquiry is counted."""
+    gate = house()
+    link(gate).script.extend(lost(booked=True) for _ in range(UNSPEAKABLE + SPEAKABLE))
+    bad = await queue(gate, *range(1, UNSPEAKABLE + 1))
+    link(gate).unreadable = {payment.wire_reference for payment in bad}
+    link(gate).inquiry_turn = lose_some
+    async with running(gate):
+        await trio.sleep(1)
+        good = await queue(gate, *range(UNSPEAKABLE + 1, UNSPEAKABLE + SPEAKABLE + 1))
+        await trio.sleep(2 * HOUR_S)
+        assert {await state(gate, payment) for payment in good} == {State.ACCEPTED}
+        assert {await state(gate, payment) for payment in bad} == {State.IN_DOUBT}
+    about = (("bank", "northbank"), ("reason", "REPLY_TIMEOUT"), ("result", "maybe_sent"))
+    inquiries = sum(request.path.rpartition("/")[2] in link(gate).unreadable for request in link(gate).requests)
+    assert trail(gate).counts[names.UNANSWERED, about] == inquiries <= 3 * UNSPEAKABLE

@@ -11,7 +11,7 @@ from gateway.store.recover import RECOVER_PAGE, recover
 from gateway.store.store import LmdbStore
 from gateway.store.verify import verify
 from tests.fakes.admissions import mark, queued
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import START_NS, FakeClock
 from tests.store.damage import damaging
 
 
@@ -52,3 +52,31 @@ async def test_recovery_may_be_cut_off_and_repeated(tmp_path: Path) -> None:
             assert payment.state is State.IN_DOUBT
             assert payment.version == 4
     assert verify(tmp_path).whole
+
+
+async def test_each_bank_is_asked_as_soon_as_it_allows(tmp_path: Path) -> None:
+    """A patient bank delays nobody else's inquiries, and nothing is planned where the bank cannot be asked."""
+    first_s = {"quickbank": 5.0, "slowbank": 3_600.0, "mutebank": None}
+    async with LmdbStore(tmp_path, clock=FakeClock()) as store:
+        admissions = [sending_to(bank) for bank in first_s]
+        await store.admit(admissions)
+        await recover(store, Still(), first_s.__getitem__)
+        payments = await store.get_many([admission.payment.id for admission in admissions])
+    planned = {one.instruction.bank: one.inquire_at_ns for one in payments if one}
+    assert planned == {
+        "quickbank": START_NS + 5 * 10**9,
+        "slowbank": START_NS + 3_600 * 10**9,
+        "mutebank": 0,
+    }
+
+
+class Still:
+    """A wall clock that stands."""
+
+    def now_ns(self) -> int:
+        return START_NS
+
+
+def sending_to(bank: str) -> Admission:
+    admission = queued(f"to-{bank}", bank=bank)
+    return Admission(admission.payment, (*admission.then, mark(admission.payment)))

@@ -20,7 +20,7 @@ from gateway.core.states import State
 from gateway.store.records import NEW_RECORD_BYTES_MAX
 from gateway.store.store import LmdbStore
 from gateway.store.verify import verify
-from gateway.store.writer import ADMISSIONS_QUEUE_SHARE, DISK_RESERVE_BYTES, RETRY_AFTER_FULL_S
+from gateway.store.writer import ADMISSIONS_QUEUE_SHARE, DISK_COMMIT_BYTES_MIN, DISK_RESERVE_BYTES, RETRY_AFTER_FULL_S
 from tests.fakes.admissions import a_payment, mark, queued
 from tests.fakes.clock import START_NS, FakeClock
 from tests.fakes.environment import FailingEnvironment, FailingOpener
@@ -210,6 +210,24 @@ async def test_a_disk_that_fills_sheds_before_the_last_byte(tmp_path: Path) -> N
         assert stepped.taken
         free[0] += 1
         assert not (await store.admit([queued("second")]))[0].replay
+    assert verify(tmp_path).whole
+
+
+async def test_no_commit_is_tried_where_it_might_fit_in_part(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """On the last bytes of a disk an outcome waits and the store does not fail; with room again it is written."""
+    free = [DISK_RESERVE_BYTES]
+    async with a_store(tmp_path, disk_free=lambda _: free[0]) as store:
+        [first] = await store.admit([queued("first")])
+        commits, free[0] = store.usage().commits, DISK_COMMIT_BYTES_MIN - 1
+        with trio.move_on_after(3 * RETRY_AFTER_FULL_S) as waited:
+            await store.take([Step(first.payment.id, happening=mark(first.payment))])
+        assert waited.cancelled_caught
+        assert (store.usage().commits, store.failed.is_set()) == (commits, False)
+        free[0] += 1
+        [stepped] = await store.take([Step(first.payment.id, happening=mark(first.payment))])
+        assert stepped.taken
     assert verify(tmp_path).whole
 
 

@@ -64,7 +64,7 @@ class DoubtServiceServicer:
     """
 
     def ListDoubts(self, request, context):
-        """Oldest payment first, in pages.
+        """The oldest doubt first, in pages. One that begins meanwhile comes after all that were there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -114,6 +114,22 @@ class CancelPaymentResponse(_message.Message):
     payment: _payment_pb2.Payment
     def __init__(self, payment: _Optional[_Union[_payment_pb2.Payment, _Mapping]] = ...) -> None: ...
 
+class ReleaseHoldRequest(_message.Message):
+    __slots__ = ("id", "hold", "note")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    HOLD_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    hold: str
+    note: str
+    def __init__(self, id: _Optional[str] = ..., hold: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
+
+class ReleaseHoldResponse(_message.Message):
+    __slots__ = ("payment",)
+    PAYMENT_FIELD_NUMBER: _ClassVar[int]
+    payment: _payment_pb2.Payment
+    def __init__(self, payment: _Optional[_Union[_payment_pb2.Payment, _Mapping]] = ...) -> None: ...
+
 class WatchPaymentsRequest(_message.Message):
     __slots__ = ("position", "payment_ids", "states", "bank")
     POSITION_FIELD_NUMBER: _ClassVar[int]

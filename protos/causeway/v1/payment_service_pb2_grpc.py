@@ -60,6 +60,11 @@ class PaymentServiceStub:
                 request_serializer=causeway_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.SerializeToString,
                 response_deserializer=causeway_dot_v1_dot_payment__service__pb2.CancelPaymentResponse.FromString,
                 _registered_method=True)
+        self.ReleaseHold = channel.unary_unary(
+                '/causeway.v1.PaymentService/ReleaseHold',
+                request_serializer=causeway_dot_v1_dot_payment__service__pb2.ReleaseHoldRequest.SerializeToString,
+                response_deserializer=causeway_dot_v1_dot_payment__service__pb2.ReleaseHoldResponse.FromString,
+                _registered_method=True)
         self.WatchPayments = channel.unary_stream(
                 '/causeway.v1.PaymentService/WatchPayments',
                 request_serializer=causeway_dot_v1_dot_payment__service__pb2.WatchPaymentsRequest.SerializeToString,
@@ -109,6 +114,15 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReleaseHold(self, request, context):
+        """Releases a hold that the daemon placed for a defect of its own: QUEUED where no other hold is open. Needs the role
+        `holds`; PERMISSION_DENIED (ROLE_REQUIRED) without it. FAILED_PRECONDITION: HOLD_NOT_RELEASABLE, HOLD_NOT_OPEN, or
+        OWN_PAYMENT for the principal who submitted it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchPayments(self, request, context):
         """Every fact at least once, in order per payment, from a position on; never ends by itself.
         """
@@ -143,6 +157,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.CancelPayment,
                     request_deserializer=causeway_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.FromString,
                     response_serializer=causeway_dot_v1_dot_payment__service__pb2.CancelPaymentResponse.SerializeToString,
+            ),
+            'ReleaseHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseHold,
+                    request_deserializer=causeway_dot_v1_dot_payment__service__pb2.ReleaseHoldRequest.FromString,
+                    response_serializer=causeway_dot_v1_dot_payment__service__pb2.ReleaseHoldResponse.SerializeToString,
             ),
             'WatchPayments': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchPayments,
@@ -286,6 +305,33 @@ class PaymentService:
             '/causeway.v1.PaymentService/CancelPayment',
             causeway_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.SerializeToString,
             causeway_dot_v1_dot_payment__service__pb2.CancelPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/causeway.v1.PaymentService/ReleaseHold',
+            causeway_dot_v1_dot_payment__service__pb2.ReleaseHoldRequest.SerializeToString,
+            causeway_dot_v1_dot_payment__service__pb2.ReleaseHoldResponse.FromString,
             options,
             channel_credentials,
             insecure,
