@@ -66,6 +66,19 @@ Refusal = InvalidInstruction | BankUnknown | KeyReused | Quarantined
 """Why an instruction was not admitted."""
 
 
+def room_for(house: House, count: int) -> int:
+    """How many of so many instructions may be handed to `accept` now, at least one. Raises Overloaded or StoreFailed.
+
+    To be asked before anything is done for them, with nothing awaited until `accept`: overload is turned away before
+    it costs anything, and what there is of the machine goes into what is taken.
+    """
+    with _shed_counted(house, count):
+        room = house.store.check_room(count)
+    if room < count:
+        house.trail.count(names.SHED, count - room, queue="writer")
+    return room
+
+
 async def accept(
     house: House, principal: Principal, drafts: Sequence[Draft], traceparent: str
 ) -> list[Admitted | Refusal]:
@@ -74,7 +87,6 @@ async def accept(
     `drafts` are as translated from the wire, unchecked. Raises Overloaded or StoreFailed for the whole batch, of
     which then nothing is acknowledged.
     """
-    _ask_for_room(house, len(drafts))
     now_ns = house.clock.now_ns()
     today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
     answers: list[Admitted | Refusal | None] = [None] * len(drafts)
@@ -226,12 +238,6 @@ async def _committed(house: House, admissions: Sequence[Admission], parent: str)
     span = house.trail.span(names.COMMIT, parent=parent, batch=len(admissions))
     with span, _shed_counted(house, len(admissions)):
         return await house.store.admit(admissions)
-
-
-def _ask_for_room(house: House, count: int) -> None:
-    """Overload is turned away before it costs anything: what there is of the machine goes into what is taken."""
-    with _shed_counted(house, count):
-        house.store.check_room(count)
 
 
 @contextmanager

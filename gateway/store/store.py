@@ -41,10 +41,11 @@ from gateway.store.environment import (
     open_environment,
     open_maps,
 )
+from gateway.store.job import Job
 from gateway.store.reads import View
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
-from gateway.store.writer import CommitTimed, Job, Usage, Writer
+from gateway.store.writer import CommitTimed, Usage, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -133,8 +134,8 @@ class LmdbStore:
 
     # ------------------------------------------------------------ writes
 
-    def check_room(self, admissions: int) -> None:
-        self._writer.check_room(admissions, sheddable=True)
+    def check_room(self, admissions: int) -> int:
+        return self._writer.check_room(admissions, sheddable=True)
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]:
         """Raises IllegalStep or ValueError for an admission that can never be stored, before anything is written,

@@ -58,8 +58,15 @@ class Seen:
 
     taken_s: dict[str, list[float]] = field(default_factory=lambda: {OK: [], SHED: [], OTHER: []})
     offered: int = 0
+    in_time: int = 0
+    """Answers OK before the last instruction was meant to be sent: the goodput."""
+    end_s: float = 0.0
     unsent: int = 0
     """Instructions that never left: the server granted no stream or no window for them."""
+
+    def note(self, answer: str, meant_s: float, now: float) -> None:
+        self.taken_s[answer].append(now - meant_s)
+        self.in_time += answer == OK and now <= self.end_s
 
 
 def frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
@@ -82,7 +89,7 @@ class Wire:
         self.socket.setblocking(False)
         self.waiting: deque[tuple[float, str]] = deque()
         self._offer, self._seen = offer, seen
-        self._open: dict[int, tuple[float, bytes]] = {}
+        self._open: dict[int, float] = {}
         self._asked: deque[float] = deque()
         self._next, self._out, self._in, self._body = 1, bytearray(), bytearray(), bytearray()
         self._window = {0: 65_535}
@@ -133,7 +140,7 @@ class Wire:
             self._asked.append(meant_s)
             self._out += frame(DATA, 0, 1, body)
             return
-        self._open[self._next] = (meant_s, b"")
+        self._open[self._next] = meant_s
         self._out += frame(HEADERS, END_HEADERS, self._next, self._head) + frame(DATA, END_STREAM, self._next, body)
         self._next += 2
 
@@ -159,13 +166,12 @@ class Wire:
 
     def _on(self, kind: int, flags: int, stream: int, body: bytes, now: float) -> None:
         if kind == HEADERS and flags & END_STREAM and stream in self._open:
-            meant_s, _ = self._open.pop(stream)
-            answer = OK if _OK_MARK in body else SHED if _SHED_MARK in body else OTHER
-            self._seen.taken_s[answer].append(now - meant_s)
+            meant_s = self._open.pop(stream)
+            self._seen.note(OK if _OK_MARK in body else SHED if _SHED_MARK in body else OTHER, meant_s, now)
         elif kind == DATA and self._offer.streaming:
             self._answers(body, now)
         elif kind == RESET and stream in self._open:
-            self._seen.taken_s[OTHER].append(now - self._open.pop(stream)[0])
+            self._seen.note(OTHER, self._open.pop(stream), now)
         elif kind == WINDOW_UPDATE:
             self._window[stream] = self._window.get(stream, self._initial) + struct.unpack(">L", body)[0]
         elif kind == SETTINGS and not flags & ACK:
@@ -194,7 +200,7 @@ class Wire:
             answer = SubmitPaymentsResponse.FromString(bytes(self._body[start + 5 : start + 5 + size]))
             start += 5 + size
             code = answer.error.code
-            self._seen.taken_s[OK if not code else SHED if code == 8 else OTHER].append(now - self._asked.popleft())
+            self._seen.note(OK if not code else SHED if code == 8 else OTHER, self._asked.popleft(), now)
         del self._body[:start]
 
 
@@ -212,7 +218,8 @@ def run(offer: Offer) -> Seen:
     for wire in wires:
         poll.register(wire.socket, selectors.EVENT_READ, wire)
     meant = arrivals(offer, time.monotonic() + 0.2)
-    end_s = meant[-1] + SETTLE_S if meant else 0.0
+    seen.end_s = meant[-1] if meant else 0.0
+    end_s = seen.end_s + SETTLE_S
     while (now := time.monotonic()) < end_s:
         while seen.offered < len(meant) and meant[seen.offered] <= now:
             key = f"{offer.label:8.8}{seen.offered:012d}".replace(" ", "-")
@@ -244,7 +251,7 @@ def report(offer: Offer, seen: Seen) -> dict[str, Any]:
         "offered": seen.offered,
         "answers": {answer: len(seconds) for answer, seconds in seen.taken_s.items()},
         "unsent": seen.unsent,
-        "taken_per_s": round(len(taken) / offer.seconds, 1),
+        "taken_per_s": round(seen.in_time / offer.seconds, 1),
         "taken_p50_ms": percentile_ms(taken, 0.5),
         "taken_p99_ms": percentile_ms(taken, 0.99),
         "shed_p50_ms": percentile_ms(shed, 0.5),

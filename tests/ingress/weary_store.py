@@ -8,14 +8,16 @@ from tests.fakes.memory_store import MemoryStore
 
 
 class WearyStore(MemoryStore):
-    """`error` is what admit() raises, and `full` what check_room() does, until they are None again."""
+    """`error` is what admit() raises, and `full` what check_room() does, until they are None again; `room` is the most it answers."""
 
     error: Exception | None = None
     full: Exception | None = None
+    room: int = 1_000_000
 
-    def check_room(self, admissions: int) -> None:
+    def check_room(self, admissions: int) -> int:
         if self.full is not None:
             raise self.full
+        return min(admissions, self.room)
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]:
         if self.error is not None:
