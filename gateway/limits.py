@@ -21,6 +21,7 @@ WRITER_QUEUE_MAX: Final = 16_384  # writes waiting for the writer; above: Overlo
 ADMISSION_WAIT_S_MAX: Final = 1.0  # for the commits ahead of an admission; a disk so slow takes no more of them
 ADMISSION_WRITES_S_MAX: Final = 0.25  # what the writes that wait add to the flushes: the answer is a client's wait
 FIXED_PARTS_MAX: Final = 8.0  # or so many times a flush, where that is more: a slow disk gives 80 % of its best
+ADMISSIONS_WAITING_MIN: Final = 128  # may wait however slow commits seem: 0.25 s of a disk of 500/s
 COMMIT_TOLD_MAX: Final = 32  # callers of one commit woken at once: about 5 ms of answers before a socket is looked at
 RECORD_BYTES_MAX: Final = 64 * 1024
 EVIDENCE_BYTES_MAX: Final = 64 * 1024  # a bank's answer kept with a fact; longer ones are cut, and say so
@@ -51,6 +52,7 @@ STORE_FAILED_EXIT_S_MAX: Final = 1.0
 
 assert UNKNOWN_REFERENCES_MAX < PAGE_SCAN_MAX - 2  # a quarantine is read in one look
 assert COMMIT_PAYMENTS_MAX <= WRITER_QUEUE_MAX // 4
+assert ADMISSIONS_WAITING_MIN <= COMMIT_PAYMENTS_MAX
 assert PAGE_SIZE_DEFAULT <= PAGE_SIZE_MAX <= PAGE_SCAN_MAX
 assert EVIDENCE_BYTES_MAX <= RECORD_BYTES_MAX
 assert INSTRUCTION_BYTES_MAX < RECORD_BYTES_MAX

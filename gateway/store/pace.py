@@ -46,9 +46,11 @@ class Pace:
 
     def writes_max(self) -> int:
         """Writes that may wait, in all commits ahead: what they add to the fixed parts takes ADMISSION_WRITES_S_MAX,
-        or FIXED_PARTS_MAX fixed parts, so that a disk whose flushes are slow is still used well."""
+        or FIXED_PARTS_MAX fixed parts, so that a disk whose flushes are slow is still used well. Never below
+        ADMISSIONS_WAITING_MIN: a few commits on
+        a busy machine say little."""
         fixed_s, each_s = self._line
         worth_s = max(limits.ADMISSION_WRITES_S_MAX, limits.FIXED_PARTS_MAX * fixed_s)
         if each_s * limits.WRITER_QUEUE_MAX <= worth_s:
             return limits.WRITER_QUEUE_MAX
-        return max(1, int(worth_s / each_s))
+        return max(limits.ADMISSIONS_WAITING_MIN, int(worth_s / each_s))

@@ -16,6 +16,7 @@ from typing import Any, Final
 import trio
 
 from gateway.clock import SystemClock
+from gateway.daemon import SWITCH_S
 from gateway.store import layout
 from gateway.store.environment import Environment, open_environment
 from gateway.store.store import LmdbStore
@@ -77,5 +78,6 @@ async def main(folder: Path, per_s: float) -> None:
 
 
 if __name__ == "__main__":
+    sys.setswitchinterval(SWITCH_S)
     os.sched_setaffinity(0, {int(sys.argv[2])})
     trio.run(main, Path(sys.argv[1]), float(sys.argv[3]))
