@@ -17,6 +17,7 @@ from gateway.events.watch import watch
 from tests.fakes.admissions import queued
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_store import MemoryStore
+from tests.fills import fills
 
 ALL = {"payment_ids": frozenset[bytes](), "states": frozenset[State](), "bank": ""}
 
@@ -42,6 +43,7 @@ def store() -> MemoryStore:
     return MemoryStore(FakeClock())
 
 
+@fills("WATCH_PAGE_MAX")
 async def test_from_any_position_every_later_fact_comes_once_and_in_order(store: MemoryStore) -> None:
     """Also over more pages than one."""
     payments = limits.WATCH_PAGE_MAX + 7
@@ -163,6 +165,7 @@ async def test_closing_ends_followers_after_what_there_is(store: MemoryStore, au
     assert feed.watchers == 0
 
 
+@fills("WATCHERS_MAX")
 async def test_the_number_of_watchers_is_bounded_and_places_come_back(
     store: MemoryStore, autojump_clock: MockClock
 ) -> None:

@@ -12,6 +12,7 @@ from gateway.core.errors import Overloaded, StoreFailed
 from gateway.core.ports import PaymentFilter
 from gateway.house import House
 from gateway.ingress.payments import ACCEPT_MAX
+from tests.fills import fills
 from tests.ingress.conftest import CALL_S, Edge, in_thread
 from tests.ingress.messages import info, instruction, retry_after_s, submits, violations
 from tests.ingress.weary_store import weary
@@ -25,6 +26,7 @@ async def stream(edge: Edge, requests: list[SubmitPaymentsRequest]) -> list[Subm
     return await in_thread(run)
 
 
+@fills("ACCEPT_MAX")
 async def test_each_instruction_is_answered_in_order(edge: Edge) -> None:
     """One answer per instruction, in the order of the requests, also over more batches than one."""
     keys = [f"key-{number}" for number in range(2 * ACCEPT_MAX + 10)]

@@ -8,7 +8,8 @@ from tests.fakes.memory_store import MemoryStore
 
 
 class WearyStore(MemoryStore):
-    """`error` is what admit() raises, and `full` what check_room() does, until they are None again; `room` is the most it answers."""
+    """`error` is what admit() raises, and `full` what check_room() does, until they are None again; `room` is the most
+    that it answers."""
 
     error: Exception | None = None
     full: Exception | None = None

@@ -10,6 +10,7 @@ from gateway.net import http2
 from gateway.rpc.framing import frame
 from gateway.rpc.limits import ServerLimits
 from gateway.rpc.server import Listener
+from tests.fills import fills
 from tests.rpc.abused import BURST, assert_calmed, assert_works, server
 from tests.rpc.raw_peer import HEADERS, RawPeer, frame_bytes, headers, new_connection, raw_peer
 
@@ -99,6 +100,7 @@ async def test_a_preface_at_a_trickle(autojump_clock: trio.testing.MockClock) ->
         await assert_calmed(peer, b"a frame takes too long")
 
 
+@fills("preface_timeout_s")
 async def test_silence_instead_of_a_preface(autojump_clock: trio.testing.MockClock) -> None:
     """A peer that connects and says nothing is gone after `preface_timeout_s`."""
     chosen = server()

@@ -12,6 +12,7 @@ from gateway.status.missing import MISSING_MAX, Missing
 from gateway.status.resolution import resolved
 from tests.fakes.bank import DECLARATION
 from tests.fakes.payments import NOW_NS, attempt, payment
+from tests.fills import fills
 
 S = 1_000_000_000
 POLICY = InquiryPolicy(first_after_s=90.0, again_after_s=1_200.0, per_payment_max=3, window_s=7_200.0)
@@ -95,6 +96,7 @@ def test_the_window_counts_from_the_last_attempt() -> None:
     assert missing.for_s(replace(one, attempts=(*one.attempts, again)), 90.0) is None
 
 
+@fills("MISSING_MAX")
 def test_what_is_missing_is_bounded() -> None:
     """Above MISSING_MAX the oldest is forgotten: it is asked about once more, nothing else."""
     missing = Missing()

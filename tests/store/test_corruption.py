@@ -15,6 +15,7 @@ from gateway.store.recover import recover
 from gateway.store.store import CORRUPT_NOTED_MAX, LmdbStore
 from tests.fakes.admissions import mark, queued
 from tests.fakes.clock import START_NS, FakeClock
+from tests.fills import fills
 from tests.store.damage import damaging
 
 
@@ -46,6 +47,7 @@ async def test_a_corrupt_payment_is_never_due(tmp_path: Path) -> None:
         assert await store.next_due_ns("northbank", 0) == 0
 
 
+@fills("CORRUPT_NOTED_MAX")
 async def test_findings_are_noted_once_and_bounded(tmp_path: Path) -> None:
     """A disk that loses everything fills neither the memory nor the log with it."""
     count = CORRUPT_NOTED_MAX + 5

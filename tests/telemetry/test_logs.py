@@ -13,6 +13,7 @@ from gateway.core.errors import NotSent
 from gateway.core.reasons import Reason
 from gateway.telemetry import names
 from gateway.telemetry.logs import CAUSES_MAX, FRAMES_MAX
+from tests.fills import fills
 from tests.telemetry.conftest import Listen
 
 IBAN = "DE89370400440532013000"
@@ -144,6 +145,7 @@ def test_hooks_of_others_are_left_alone(listen: Listen) -> None:
         sys.excepthook = before
 
 
+@fills("FRAMES_MAX", "CAUSES_MAX")
 def test_exceptions_are_told_within_bounds(listen: Listen) -> None:
     """Neither a deep recursion nor a large group floods the log."""
 
