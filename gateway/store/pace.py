@@ -25,7 +25,7 @@ class Pace:
 
     def measured(self, writes: int, seconds: float) -> None:
         """A commit of so many writes took so long, filling included."""
-        if seconds > SURPRISE * self.seconds(writes):
+        if len(self._commits) > 1 and seconds > SURPRISE * self.seconds(writes):
             self._commits.clear()
         self._commits.append((writes, seconds))
         count = len(self._commits)
