@@ -61,17 +61,12 @@ from gateway.telemetry import names
 
 logger = logging.getLogger(__name__)
 
-
 Refusal = InvalidInstruction | BankUnknown | KeyReused | Quarantined
 """Why an instruction was not admitted."""
 
 
 def room_for(house: House, count: int) -> int:
-    """How many of so many instructions may be handed to `accept` now, at least one. Raises Overloaded or StoreFailed.
-
-    To be asked before anything is done for them, with nothing awaited until `accept`: overload is turned away before
-    it costs anything, and what there is of the machine goes into what is taken.
-    """
+    """How many instructions `accept` would take now, at least one; asked first. Raises Overloaded or StoreFailed."""
     with _shed_counted(house, count):
         room = house.store.check_room(count)
     if room < count:
@@ -84,8 +79,7 @@ async def accept(
 ) -> list[Admitted | Refusal]:
     """Admits each instruction exactly once; the answers come in the order of the drafts, after their commit.
 
-    `drafts` are as translated from the wire, unchecked. Raises Overloaded or StoreFailed for the whole batch, of
-    which then nothing is acknowledged.
+    `drafts` are as translated, unchecked. Raises Overloaded or StoreFailed: nothing of the batch is acknowledged.
     """
     now_ns = house.clock.now_ns()
     today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()

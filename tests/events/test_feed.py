@@ -12,7 +12,7 @@ from gateway import limits
 from gateway.core.errors import Overloaded
 from gateway.core.facts import Fact
 from gateway.core.states import State
-from gateway.events.feed import Feed
+from gateway.events.feed import RECENT_MAX, Feed
 from gateway.events.watch import watch
 from tests.fakes.admissions import queued
 from tests.fakes.clock import FakeClock
@@ -240,3 +240,14 @@ async def test_facts_of_others_move_the_position_without_a_flood(store: MemorySt
     positions = [looked_at for _, looked_at in seen]
     assert positions[0] == 0
     assert all(later - earlier >= 18 for earlier, later in pairwise(positions))
+
+
+@fills("RECENT_MAX")
+async def test_what_is_kept_for_watchers_is_bounded(store: MemoryStore) -> None:
+    """After any number of commits a feed holds the last RECENT_MAX facts; older ones are read from the store."""
+    feed = Feed(store)
+    for number in range(RECENT_MAX):
+        await admitted(store, f"k{number}")
+    assert len(feed._recent) == RECENT_MAX
+    seen = await followed(feed, 0, 2 * RECENT_MAX)
+    assert [fact.sequence for fact in seen] == list(range(1, 2 * RECENT_MAX + 1))

@@ -81,6 +81,7 @@ CALL = b"\x00\x01a\x01b" * 8
     [frame_bytes(1, 5, 1, CALL), frame_bytes(1, 0, 1, b"") + frame_bytes(9, 0, 1, b"") * 5],
     ids=["a frame byte by byte", "a header block frame by frame"],
 )
+@fills("frame_timeout_s")
 async def test_a_slow_loris(slow: bytes, autojump_clock: trio.testing.MockClock) -> None:
     """Who begins something and finishes it at a trickle is cut off, though it is never silent."""
     async with raw_peer(server()) as peer:
@@ -127,11 +128,12 @@ async def test_a_long_frame_may_take_its_time(autojump_clock: trio.testing.MockC
         assert peer.data_of(stream_id) == frame(bytes(600))
 
 
-@pytest.mark.parametrize("bound", [{"max_connections": 3}, {"max_handshakes": 3}])
-async def test_stalled_handshakes_make_way(bound: dict[str, int]) -> None:
+@fills("max_handshakes")
+@pytest.mark.parametrize("bound", ["max_connections", "max_handshakes"])
+async def test_stalled_handshakes_make_way(bound: str) -> None:
     """Peers that connect and never begin their handshake cannot keep out one that has a certificate to show: the
     longest of them gives up its place."""
-    chosen = server(**bound)
+    chosen = server(max_connections=3) if bound == "max_connections" else server(max_handshakes=3)
     waiting: list[trio.SocketStream] = []
 
     async def upgrade(stream: trio.SocketStream) -> trio.abc.Stream:

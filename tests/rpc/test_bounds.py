@@ -1,6 +1,7 @@
 """Claims about the bounds of the gRPC edge that only time, or a single byte more, shows."""
 
 import grpc
+import pytest
 import trio
 import trio.testing
 
@@ -9,6 +10,7 @@ from gateway.rpc.abuse import AbuseBudget, PingStrikes
 from gateway.rpc.context import Context
 from gateway.rpc.framing import frame
 from gateway.rpc.limits import ServerLimits
+from gateway.rpc.metadata import _TIMEOUT_DIGITS_MAX, MalformedMetadata, format_timeout, parse_timeout
 from gateway.rpc.server import Server
 from gateway.rpc.status import Status
 from tests.fills import fills
@@ -218,8 +220,7 @@ async def test_the_largest_frame_is_taken_and_one_byte_more_is_not(autojump_cloc
 @fills("stream_window_bytes", "connection_window_bytes")
 async def test_nothing_beyond_the_window_is_taken(autojump_clock: trio.testing.MockClock) -> None:
     """A handler that reads nothing gets its whole window, and a byte more is an offence (RFC 9113 section 6.9.1)."""
-    sizes = {"stream_window_bytes": 65_535, "connection_window_bytes": 65_535}
-    async with raw_peer(server(**sizes)) as peer:
+    async with raw_peer(server(stream_window_bytes=65_535, connection_window_bytes=65_535)) as peer:
         stream = await peer.request(headers(path=b"/test.Echo/Deaf"), end=False)
         whole = frame(bytes(1_019)) * 63 + frame(bytes(1_018))  # whole messages that nobody takes: 65,535 bytes
         for start in range(0, len(whole), 16_384):
@@ -245,3 +246,12 @@ async def test_a_call_turned_away_costs_no_handler(autojump_clock: trio.testing.
         served = await peer.request(headers(path=b"/test.Echo/Repeat"), frame(b"x"))
         await peer.wait_for(http2.StreamEnded, served)
         assert peer.fields_of(served)[b"grpc-status"] == b"0"
+
+
+@fills("_TIMEOUT_DIGITS_MAX")
+def test_a_timeout_has_eight_digits() -> None:
+    """As many are read, one more is malformed, and none that we write has more (gRPC over HTTP/2, TimeoutValue)."""
+    assert parse_timeout(b"9" * _TIMEOUT_DIGITS_MAX + b"S") == 99_999_999
+    with pytest.raises(MalformedMetadata):
+        parse_timeout(b"9" * (_TIMEOUT_DIGITS_MAX + 1) + b"S")
+    assert all(len(format_timeout(10.0**power)) <= _TIMEOUT_DIGITS_MAX + 1 for power in range(-9, 20))
