@@ -26,6 +26,7 @@ ADMISSIONS_WAITING_MIN: Final = 128  # may wait however slow commits seem: 0.25 
 COMMIT_TOLD_MAX: Final = 32  # callers of one commit woken at once: about 5 ms of answers before a socket is looked at
 RECORD_BYTES_MAX: Final = 64 * 1024  # a payment with all its attempts and holds is below 8 KiB
 EVIDENCE_BYTES_MAX: Final = 64 * 1024  # a bank's answer kept with a fact; longer ones are cut, and say so
+RECENT_PAYMENTS_MAX: Final = 8_192  # kept decoded, some 3 KiB each: what is between admission and the bank's answer
 READ_TXN_S_MAX: Final = 1.0  # a reader that lives longer pins pages and the file grows
 PAGE_SCAN_MAX: Final = 2_000  # records one page() may look at before it returns what it has
 

@@ -336,7 +336,7 @@ class LmdbStore:
         One that did all the same has pinned pages for READ_TXN_S_MAX, and says so."""
         with self._map_lock, self._maps.env.begin() as txn:
             began_s = self._steady()
-            yield View(self._maps, txn, self._note)
+            yield View(self._maps, txn, self._note, self._writer.recent)
         if self._steady() - began_s > limits.READ_TXN_S_MAX:
             logger.warning("a read of the store took too long")
 
