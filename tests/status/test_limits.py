@@ -1,9 +1,11 @@
 """Claims about how much of a bank's time one visit to its mailbox takes."""
 
+from collections.abc import Callable
+
 import trio
 
 from gateway import limits
-from gateway.core.ports import Collects, WireAnswer, WireRequest
+from gateway.core.ports import Collects, WireAnswer, WireRequest, always
 from gateway.status.collector import Collector
 from tests.fakes.bank import FakeLink
 from tests.fakes.house import house
@@ -13,7 +15,9 @@ from tests.fills import fills
 class EndlessMailbox(FakeLink):
     """Each page leads to another."""
 
-    async def exchange(self, request: WireRequest, *, timeout_s: float) -> WireAnswer:
+    async def exchange(
+        self, request: WireRequest, *, timeout_s: float, wanted: Callable[[], bool] = always
+    ) -> WireAnswer:
         self.requests.append(request)
         page = int(request.path.rpartition("/")[2])
         return WireAnswer(200, (), f"{page + 1}\n".encode())

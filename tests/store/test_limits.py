@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.limits import RECENT_PAYMENTS_MAX
 from gateway.store import layout
 from gateway.store.manifest import MANIFEST_BYTES_MAX, MANIFEST_FILE, BackupUnusable, read_manifest
+from gateway.store.recent import Known, Recent
+from tests.fakes.admissions import a_payment
 from tests.fills import fills
 
 
@@ -28,3 +31,14 @@ def test_a_manifest_is_short(tmp_path: Path) -> None:
     (tmp_path / MANIFEST_FILE).write_bytes(b"{" + b" " * MANIFEST_BYTES_MAX + b"}")
     with pytest.raises(BackupUnusable, match="no manifest"):
         read_manifest(tmp_path)
+
+
+@fills("RECENT_PAYMENTS_MAX")
+def test_payments_kept_decoded_are_bounded() -> None:
+    """After any number of commits the last RECENT_PAYMENTS_MAX payments are kept, and the oldest are gone."""
+    recent = Recent()
+    written = [Known(a_payment(f"order-{number}"), b"") for number in range(RECENT_PAYMENTS_MAX + 2)]
+    recent.keep(written[:2])
+    recent.keep(written[2:])
+    assert len(recent) == RECENT_PAYMENTS_MAX
+    assert [recent.get(one.payment.id) for one in (*written[:3], written[-1])] == [None, None, written[2], written[-1]]
