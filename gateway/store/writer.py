@@ -25,7 +25,6 @@ import errno
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -44,6 +43,7 @@ from gateway.store.pace import Pace
 from gateway.store.recent import Recent
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
+from gateway.store.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -105,9 +105,7 @@ class Writer:
         self._noted = noted
         self._disk_free = disk_free
         """Bytes we may still take of the disk."""
-        self._queue: deque[Job] = deque()
-        self._wake = threading.Condition()
-        self._closing = False
+        self._queue = Waiting()
         self._latched: BaseException | None = None
         self._waiting = 0
         self._commits = self._writes = 0
@@ -131,9 +129,7 @@ class Writer:
         writes = sum(job.weight for job in jobs)
         if self.check_room(writes, sheddable=any(job.sheddable for job in jobs)) < writes:
             raise Overloaded("store queue", RETRY_AFTER_QUEUE_S)
-        with self._wake:
-            self._queue.extend(jobs)
-            self._wake.notify()
+        self._queue.add(jobs, writes)
         self._waiting += writes
         for job in jobs:
             await job.done.wait()
@@ -144,7 +140,7 @@ class Writer:
     def check_room(self, writes: int, *, sheddable: bool) -> int:
         """How many of so many writes there is room for now, at least one. Raises StoreFailed, or Overloaded where one
         more would wait too long or has no room. What is not sheddable has room for all or for none."""
-        if self._latched is not None or self._closing:
+        if self._latched is not None or self._queue.closed:
             raise self._store_failed()
         room = self._room(writes) if sheddable else writes * (self._waiting + writes <= limits.WRITER_QUEUE_MAX)
         if room <= 0:
@@ -213,9 +209,7 @@ class Writer:
 
     async def close(self) -> None:
         """Commits what is queued, then ends the thread. Shielded: a write handed over is written."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._queue.close()
         if self._thread.is_alive():
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(self._thread.join)
@@ -229,7 +223,7 @@ class Writer:
                 if time.monotonic() - tidied_at >= HOUSEKEEPING_S:
                     self._maps.env.reader_check()
                     tidied_at = time.monotonic()
-                jobs = self._t_next()
+                jobs = self._queue.take(HOUSEKEEPING_S)
                 if jobs is None:
                     return
                 if jobs:
@@ -237,19 +231,6 @@ class Writer:
             except Exception as error:
                 # A defect of the writer itself: it must not die in silence with callers waiting for it.
                 self._t_latch(error, [])
-
-    def _t_next(self) -> list[Job] | None:
-        """The jobs of the next commit; none when there is only housekeeping to do; None at the end."""
-        with self._wake:
-            if not self._queue and not self._closing:
-                self._wake.wait(HOUSEKEEPING_S)
-            if not self._queue:
-                return None if self._closing else []
-            jobs, weight = [], 0
-            while self._queue and weight + self._queue[0].weight <= limits.COMMIT_PAYMENTS_MAX:
-                jobs.append(self._queue.popleft())
-                weight += jobs[-1].weight
-        return jobs
 
     def _t_write(self, jobs: list[Job]) -> None:
         if self._latched is not None:
@@ -379,9 +360,7 @@ class Writer:
         if self._latched is None:
             logger.critical("the store failed; nothing more is written", exc_info=error)
             self._latched = error
-        with self._wake:
-            jobs = [*jobs, *self._queue]
-            self._queue.clear()
+        jobs = [*jobs, *self._queue.take_all()]
         for job in jobs:
             job.error = self._store_failed()
         self._t_hand_over(jobs, ())
