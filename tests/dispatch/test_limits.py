@@ -1,5 +1,6 @@
 """Claims about how much a lane takes from the outbox at once, and how long a payment may be told to wait."""
 
+from collections.abc import Container
 from dataclasses import replace
 
 import trio
@@ -25,8 +26,8 @@ class Watching(MemoryStore):
         self.asked: list[int] = []
         self.given: list[int] = []
 
-    async def due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
-        found = await super().due(bank, now_ns, limit)
+    async def due(self, bank: str, now_ns: int, limit: int, without: Container[bytes] = frozenset()) -> list[Payment]:
+        found = await super().due(bank, now_ns, limit, without)
         self.asked.append(limit)
         self.given.append(len(found))
         return found

@@ -136,6 +136,7 @@ async def test_a_banks_word_about_a_corrupt_payment_is_kept_and_named(tmp_path: 
     assert "northbank has said RJCT of it" in finding.what
 
 
+@fills("UNREADABLE_WORDS_MAX")
 async def test_words_about_corrupt_payments_do_not_fill_the_log(tmp_path: Path) -> None:
     """The same word is one fact, also after a restart; above the bound the evidence is kept and the log does not
     grow, so a quarantine is still read in one look."""
