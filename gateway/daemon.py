@@ -64,6 +64,10 @@ EXIT_STOPPED, EXIT_FAILED, EXIT_CONFIG, EXIT_IN_USE = 0, 1, 2, 3
 LATCHED_EXIT_S: Final = 0.8 * limits.STORE_FAILED_EXIT_S_MAX
 """What a daemon whose store has failed gets to end in good order: goodbyes to banks, the last of its telemetry."""
 
+SWITCH_S: Final = 0.0005
+"""How long the writer's thread may keep the interpreter while the event loop wants it: each time the loop has looked
+at its sockets it has to get it back, and Python's own 5 ms made refusals wait for the payments being written."""
+
 
 class CannotStart(Exception):
     """Why the daemon does not start, in plain words, with its exit code."""
@@ -105,6 +109,7 @@ def run(
     except OSError as error:  # of the file that spans go to
         print(f"{config_path}: telemetry.traces: must be a file that can be written: {error}", file=err)
         return EXIT_CONFIG
+    sys.setswitchinterval(SWITCH_S)
     try:
         trio.run(serve, config, watched, out)
         return EXIT_STOPPED

@@ -56,9 +56,17 @@ from gateway.telemetry import names
 
 logger = logging.getLogger(__name__)
 
-
 Refusal = InvalidInstruction | BankUnknown | KeyReused | Quarantined
 """Why an instruction was not admitted."""
+
+
+def room_for(house: House, count: int) -> int:
+    """How many instructions `accept` would take now, at least one; asked first. Raises Overloaded or StoreFailed."""
+    with _shed_counted(house, count):
+        room = house.store.check_room(count)
+    if room < count:
+        house.trail.count(names.SHED, count - room, queue="writer")
+    return room
 
 
 async def accept(
@@ -66,10 +74,8 @@ async def accept(
 ) -> list[Admitted | Refusal]:
     """Admits each instruction exactly once; the answers come in the order of the drafts, after their commit.
 
-    `drafts` are as translated from the wire, unchecked. Raises Overloaded or StoreFailed for the whole batch, of
-    which then nothing is acknowledged.
+    `drafts` are as translated, unchecked. Raises Overloaded or StoreFailed: nothing of the batch is acknowledged.
     """
-    _ask_for_room(house, len(drafts))
     now_ns = house.clock.now_ns()
     today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
     answers: list[Admitted | Refusal | None] = [None] * len(drafts)
@@ -228,12 +234,6 @@ async def _committed(house: House, admissions: Sequence[Admission], parent: str)
     span = house.trail.span(names.COMMIT, parent=parent, batch=len(admissions))
     with span, _shed_counted(house, len(admissions)):
         return await house.store.admit(admissions)
-
-
-def _ask_for_room(house: House, count: int) -> None:
-    """Overload is turned away before it costs anything: what there is of the machine goes into what is taken."""
-    with _shed_counted(house, count):
-        house.store.check_room(count)
 
 
 @contextmanager

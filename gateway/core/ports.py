@@ -256,8 +256,9 @@ class Store(Protocol):
     full; `take`, `log` and `set_cursor` wait for room, because what a bank said must be written down.
     """
 
-    def check_room(self, admissions: int) -> None:
-        """Raises what `admit` of so many would raise now, before any work goes into them: overload is shed first."""
+    def check_room(self, admissions: int) -> int:
+        """How many of so many `admit` would take now, at least one; raises what it would raise for a single one.
+        Asked before any work goes into them: overload is shed first."""
         ...
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]: ...

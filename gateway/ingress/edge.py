@@ -26,6 +26,7 @@ from gateway.ingress.doubts import DoubtService
 from gateway.ingress.payments import PaymentService, Watch
 from gateway.ingress.principals import Principals
 from gateway.ingress.quarantine import QuarantineService
+from gateway.ingress.shedding import Shedding
 from gateway.ingress.trace import in_call, traceparent
 from gateway.net.tls import TlsContext, TlsFileBad, TlsServerFiles, server_context
 from gateway.net.tls_renewal import Renewal, refuse_expired
@@ -126,7 +127,7 @@ class Edge:
                 nursery.start_soon(server.drain, grace_s)
 
     async def _add(self, name: str, host: str, port: int, principals: Principals, upgrade: Upgrade | None) -> None:
-        server = Server(limits=limits_of(self._config), intercept=self._traced)
+        server = Server(limits=limits_of(self._config), intercept=self._traced, gate=Shedding(self._house))
         payments = PaymentService(self._house, principals, self._watch)
         payment_service_pb2_grpc.add_PaymentServiceServicer_to_server(payments, server)
         banks = BankService(self._house, principals, self._breaker_of)

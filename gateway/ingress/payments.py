@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final, Protocol
 
+from google.rpc import status_pb2
+
 from causeway.v1 import payment_pb2
 from causeway.v1 import payment_service_pb2 as service
 from causeway.v1.payment_service_pb2_grpc import PaymentServiceServicer
@@ -35,8 +37,8 @@ from gateway.ingress.errors import (
 )
 from gateway.ingress.principals import Principals
 from gateway.ingress.trace import parent_of
-from gateway.ingress.turns import TURN_MAX, Turns
-from gateway.journey import Refusal, accept
+from gateway.ingress.turns import RETRY_AFTER_S, TURN_MAX, Turns
+from gateway.journey import Refusal, accept, room_for
 from gateway.rpc.server import Batch
 from gateway.telemetry import names
 
@@ -88,6 +90,7 @@ class PaymentService(PaymentServiceServicer):
     ) -> service.SubmitPaymentResponse:
         with answered():
             caller = self._principals.of(context.peer_certificate)
+            room_for(self._house, 1)
             drafts = [translate.draft(request.instruction)]
             answer = (await accept(self._house, caller, drafts, parent_of(context.invocation_metadata())))[0]
             if isinstance(answer, Admitted):
@@ -178,15 +181,18 @@ class PaymentService(PaymentServiceServicer):
     ) -> list[service.SubmitPaymentsResponse]:
         """One answer per instruction, in order. Only StoreFailed ends the stream: then nobody knows, and an answer
         would be a guess."""
-        drafts = [translate.draft(request.instruction) for request in arrived]
+        answers: list[service.SubmitPaymentsResponse] = []
+        shed: Overloaded | None = None
         try:
-            answers: Sequence[Admitted | Refusal | Overloaded] = await accept(self._house, caller, drafts, parent)
+            room = room_for(self._house, len(arrived))
+            drafts = [translate.draft(request.instruction) for request in arrived[:room]]
+            answers += map(_answer, arrived, await accept(self._house, caller, drafts, parent))
         except Overloaded as error:
-            answers = [error] * len(drafts)
-        return [
-            _answer(request.instruction.idempotency_key, answer)
-            for request, answer in zip(arrived, answers, strict=True)
-        ]
+            shed = error
+        if len(answers) < len(arrived):
+            told = as_proto(as_rpc_error(shed or Overloaded("store queue", RETRY_AFTER_S)))
+            answers += [_refused(request, told) for request in arrived[len(answers) :]]
+        return answers
 
     async def _page(self, asked: requests.Page) -> tuple[list[payment_pb2.Payment], bytes]:
         """The payments of a page, and where the next one begins; in parts, so that others have their turn between."""
@@ -252,7 +258,11 @@ async def of_tenant(store: Store, payment_id: bytes, caller: Principal) -> Payme
     return payment
 
 
-def _answer(key: str, answer: Admitted | Refusal | Overloaded) -> service.SubmitPaymentsResponse:
+def _answer(request: service.SubmitPaymentsRequest, answer: Admitted | Refusal) -> service.SubmitPaymentsResponse:
     if isinstance(answer, Admitted):
         return translate.submitted_in_stream(answer)
-    return service.SubmitPaymentsResponse(idempotency_key=key, error=as_proto(as_rpc_error(answer)))
+    return _refused(request, as_proto(as_rpc_error(answer)))
+
+
+def _refused(request: service.SubmitPaymentsRequest, told: status_pb2.Status) -> service.SubmitPaymentsResponse:
+    return service.SubmitPaymentsResponse(idempotency_key=request.instruction.idempotency_key, error=told)

@@ -90,6 +90,9 @@ class Call:
         stream = self.stream
         while not stream.inbox:
             if stream.ended:
+                if self.fate is not None:
+                    # Broken by what came with its end, before its handler ran: no request is missing, it was refused.
+                    await trio.lowlevel.checkpoint_if_cancelled()
                 return []
             await self.arrived.wait()
         if len(stream.inbox) > TAKEN_MAX:

@@ -7,6 +7,7 @@ is queued, lets every task that is ready now run first, and then sends all of it
 import logging
 import math
 import random
+from collections.abc import Callable
 from typing import Protocol
 
 import grpc
@@ -33,12 +34,17 @@ _KEEPALIVE = b"alive?\0\0"
 _DRAIN = b"drain?\0\0"
 
 
+Gate = Callable[[str], Status | None]
+"""Method → how a call of it ends at once, or None."""
+
+
 class Service(Protocol):
     """What a connection needs of its server."""
 
     limits: ServerLimits
     burden: Burden
     intercept: Intercept | None
+    gate: Gate | None
 
     def find_method(self, head: RequestHead) -> Method | None: ...
 
@@ -153,6 +159,11 @@ class Connection:
         method = self._service.find_method(head)
         if method is None:
             self.session.finish(stream, _METHOD_NOT_FOUND)
+            return
+        gate = self._service.gate
+        turned_away = gate(method.path) if gate is not None else None
+        if turned_away is not None:
+            self.session.finish(stream, trailers(turned_away))
             return
         timeout_s = math.inf if head.timeout_s is None else head.timeout_s
         call = Call(self, stream, method, self._heard + timeout_s)

@@ -11,7 +11,7 @@ import trio
 
 from .burden import Burden
 from .call import Batch, Method, Requests
-from .connection import Connection
+from .connection import Connection, Gate
 from .invoke import Intercept
 from .limits import ServerLimits
 from .metadata import Metadata, RequestHead
@@ -50,10 +50,15 @@ class Server:
         limits: what it grants its peers.
         intercept: called with the `Context` of every call to a known method; the handler runs inside the async
             context manager it returns, which may abort, and sees the handler's exception.
+        gate: asked as soon as a call's headers are read; a status ends the call there, before it costs a task or its
+            request is looked at.
     """
 
-    def __init__(self, *, limits: ServerLimits = _DEFAULTS, intercept: Intercept | None = None) -> None:
+    def __init__(
+        self, *, limits: ServerLimits = _DEFAULTS, intercept: Intercept | None = None, gate: Gate | None = None
+    ) -> None:
         self.limits = limits
+        self.gate = gate
         self.intercept = intercept
         self.burden = Burden()
         self._methods: dict[bytes, Method] = {}

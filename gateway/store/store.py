@@ -7,6 +7,7 @@ their commit.
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -77,6 +78,7 @@ class LmdbStore:
         map_bytes_max: int = MAP_BYTES_MAX,
         open_with: OpenEnvironment = open_environment,
         disk_free: Callable[[Path], int] = free_bytes,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         if not 0 < map_bytes_initial <= map_bytes_max:
             raise ValueError("map_bytes_initial must be positive and at most map_bytes_max")
@@ -86,6 +88,7 @@ class LmdbStore:
         self._map_bytes_max = map_bytes_max
         self._open_with = open_with
         self._disk_free = partial(disk_free, self._path)
+        self._steady = steady
         self._map_lock = threading.Lock()
         self._corrupt: dict[tuple[str, bytes], CorruptRecord] = {}
 
@@ -138,8 +141,8 @@ class LmdbStore:
 
     # ------------------------------------------------------------ writes
 
-    def check_room(self, admissions: int) -> None:
-        self._writer.check_room(admissions, sheddable=True)
+    def check_room(self, admissions: int) -> int:
+        return self._writer.check_room(admissions, sheddable=True)
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]:
         """Raises IllegalStep or ValueError for an admission that can never be stored, before anything is written,
@@ -350,9 +353,13 @@ class LmdbStore:
 
     @contextmanager
     def _view(self) -> Iterator[View]:
-        """A read transaction; nothing in it awaits, so none outlives a turn of the event loop (READ_TXN_S_MAX)."""
+        """A read transaction; nothing in it awaits and each look is bounded, so none outlives a turn of the event loop.
+        One that did all the same has pinned pages for READ_TXN_S_MAX, and says so."""
         with self._map_lock, self._maps.env.begin() as txn:
+            began_s = self._steady()
             yield View(self._maps, txn, self._note, self._writer.recent)
+        if self._steady() - began_s > limits.READ_TXN_S_MAX:
+            logger.warning("a read of the store took too long")
 
     def _note(self, corrupt: CorruptRecord) -> None:
         """Called from both threads; at worst one finding is logged twice."""

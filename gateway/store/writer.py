@@ -39,6 +39,7 @@ from gateway.core.ports import CommitListener
 from gateway.failpoints import Point
 from gateway.store.environment import Maps
 from gateway.store.job import Job
+from gateway.store.pace import Pace
 from gateway.store.recent import Recent
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
@@ -114,6 +115,7 @@ class Writer:
         self._commits = self._writes = 0
         self._last_commit: tuple[int, float] | None = None
         self._committed_s = self._commit_began_s = 0.0
+        self._pace = Pace()
         self._used_bytes = self._map_bytes = 0
         self._page_bytes = maps.env.stat()["psize"]
         self._token = trio.lowlevel.current_trio_token()
@@ -129,7 +131,8 @@ class Writer:
         """Returns when every job's commit is durable. Raises StoreFailed, Overloaded before any work, or the first
         error of a job. Being cancelled here takes nothing back."""
         writes = sum(job.weight for job in jobs)
-        self.check_room(writes, sheddable=any(job.sheddable for job in jobs))
+        if self.check_room(writes, sheddable=any(job.sheddable for job in jobs)) < writes:
+            raise Overloaded("store queue", RETRY_AFTER_QUEUE_S)
         self._queue.add(jobs, writes)
         self._waiting += writes
         for job in jobs:
@@ -138,19 +141,30 @@ class Writer:
             if job.error is not None:
                 raise job.error
 
-    def check_room(self, writes: int, *, sheddable: bool) -> None:
-        """Raises StoreFailed, or Overloaded where so many writes more would wait too long or have no room."""
+    def check_room(self, writes: int, *, sheddable: bool) -> int:
+        """How many of so many writes there is room for now, at least one. Raises StoreFailed, or Overloaded where one
+        more would wait too long or has no room. What is not sheddable has room for all or for none."""
         if self._latched is not None or self._queue.closed:
             raise self._store_failed()
-        room = limits.WRITER_QUEUE_MAX * (ADMISSIONS_QUEUE_SHARE if sheddable else 1.0)
-        wait_s = self._full_commits_ahead() * self._commit_s()
-        if self._waiting + writes > room or (sheddable and wait_s > limits.ADMISSION_WAIT_S_MAX):
+        room = self._room(writes) if sheddable else writes * (self._waiting + writes <= limits.WRITER_QUEUE_MAX)
+        if room <= 0:
+            wait_s = max(self._full_commits_ahead() * self._commit_s(), self._pace.seconds(self._waiting))
             raise Overloaded("store queue", min(max(wait_s, RETRY_AFTER_QUEUE_S), RETRY_AFTER_FULL_S))
         if sheddable and self._used_bytes > SHED_SHARE * self._map_bytes_max:
             raise Overloaded("store", RETRY_AFTER_FULL_S)
         if sheddable and self._disk_free() < DISK_RESERVE_BYTES:
             # LMDB calls a write that the full disk cut short EIO, which latches: admissions must stop before that.
             raise Overloaded("disk", RETRY_AFTER_FULL_S)
+        return room
+
+    def _room(self, writes: int) -> int:
+        """For admissions; the queue is bounded in writes, and in the time that those ahead take."""
+        if self._full_commits_ahead() * self._commit_s() > limits.ADMISSION_WAIT_S_MAX:
+            return 0
+        most = int(ADMISSIONS_QUEUE_SHARE * limits.WRITER_QUEUE_MAX)
+        if self._waiting:
+            most = min(most, self._pace.writes_max())
+        return min(writes, most - self._waiting)
 
     def _full_commits_ahead(self) -> int:
         """Behind the one under way: the next commit may always be filled, or a slow disk would write half of what it
@@ -168,12 +182,12 @@ class Writer:
         return error
 
     def _deliver(self, jobs: Sequence[Job], facts: Sequence[Fact], timing: tuple[int, float] | None) -> None:
-        """Wakes the callers of one commit and tells the listeners its facts. Commits arrive in their order."""
-        for job in jobs:
-            self._waiting -= job.weight
-            job.done.set()
+        """Wakes the callers of one commit and tells the listeners its facts. Commits arrive in their order.
+
+        All whom we wake answer before a socket is looked at again, so a large commit's callers are woken in parts."""
         if self._latched is not None:
             self.failed.set()
+        self._wake_callers(jobs)
         if timing is not None and self.timed is not None:
             self.timed(*timing)
         if not facts:
@@ -185,6 +199,14 @@ class Writer:
                 # The facts are durable and their callers woken: a listener's defect must not undo either, and an
                 # exception here would end the whole event loop.
                 logger.exception("a commit listener failed")
+
+    def _wake_callers(self, jobs: Sequence[Job]) -> None:
+        part, rest = jobs[: limits.COMMIT_TOLD_MAX], jobs[limits.COMMIT_TOLD_MAX :]
+        for job in part:
+            self._waiting -= job.weight
+            job.done.set()
+        if rest:
+            self._token.run_sync_soon(self._wake_callers, rest)
 
     def usage(self) -> Usage:
         return Usage(self._used_bytes, self._map_bytes, self._map_bytes_max, self._waiting, self._commits, self._writes)
@@ -266,6 +288,7 @@ class Writer:
             raise lmdb.DiskError("the disk is full")
         if failpoints.armed:
             failpoints.reached(Point.COMMIT_BEGUN)
+        filled_s = time.monotonic()
         txn = self._maps.env.begin(write=True)
         try:
             batch = Batch(self._maps, txn, self.recent)
@@ -285,7 +308,9 @@ class Writer:
                 raise
             raise _Unknown(f"commit: {error}") from error
         finally:
-            self._commit_began_s, self._committed_s = 0.0, time.monotonic() - began_s
+            ended_s = time.monotonic()
+            self._commit_began_s, self._committed_s = 0.0, ended_s - began_s
+            self._pace.measured(sum(job.weight for job in jobs), ended_s - filled_s)
         try:
             return self._t_committed(jobs, batch, self._committed_s)
         except Exception as error:

@@ -13,6 +13,7 @@ from gateway.core.payment import Payment, message_reference
 from gateway.core.ports import WireAnswer
 from tests.fakes.bank_reports import Batch, Tx, document, tx
 from tests.fakes.payments import attempt, payment, submission
+from tests.fills import fills
 
 CONFIG = from_settings({"initiating_party_name": "Firm", "bulk_lines_max": 10, "unprocessed_statuses": [429, 503]})
 BANK = Iso20022Adapter(CONFIG)
@@ -116,6 +117,7 @@ def test_a_refused_duplicate_leaves_the_payment_in_doubt(reason: str) -> None:
         BANK.read(ALONE, WireAnswer(200, body=report))
 
 
+@fills("adapter.RETRY_AFTER_S_MAX")
 @pytest.mark.parametrize(
     ("headers", "wait_s"),
     [
@@ -149,6 +151,7 @@ def test_a_status_that_the_bank_does_not_document_proves_nothing() -> None:
         bank.read(ALONE, WireAnswer(503, (("retry-after", "1"),)))
 
 
+@fills("EVIDENCE_WHOLE_BYTES_MAX")
 def test_the_evidence_of_a_long_report_stays_short() -> None:
     """A report of thousands of lines is not kept once per line."""
     payments = [payment(number) for number in range(1, 1001)]

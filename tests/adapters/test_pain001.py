@@ -20,6 +20,7 @@ from gateway.core.payment import Account, Address, ChargeBearer, Money, Party, R
 from gateway.core.ports import Submission
 from tests.adapters.shared_data import needed, schema
 from tests.fakes.payments import IBAN_CH, IBAN_DE, IBAN_FR, IBAN_GB, NOW, euros, payment, submission
+from tests.fills import fills
 
 BASE = {"initiating_party_name": "Example Debtor GmbH", "debtor_agent_bic": "COBADEFFXXX", "bulk_lines_max": 100}
 ADDRESS = Address("Rue de l'Exemple", "12b", "75001", "Paris", "FR")
@@ -252,6 +253,7 @@ def test_no_text_makes_invalid_xml(name: str, remittance: str, end_to_end_id: st
     assert texts(root, "PmtId/EndToEndId") == [end_to_end_id]
 
 
+@fills("BULK_LINES_MAX", "LINES_MAX")
 def test_a_full_bulk_is_said() -> None:
     """As many lines as the house allows in one message, and the adapter's bound is the house's."""
     assert LINES_MAX == limits.BULK_LINES_MAX

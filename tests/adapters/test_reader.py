@@ -11,6 +11,7 @@ from adapters.iso20022.reader import DOCUMENT_BYTES_MAX, parse, read_reports
 from gateway import limits
 from gateway.core.errors import Unreadable
 from tests.fakes.bank_reports import Batch, Tx, document, mailbox
+from tests.fills import fills
 
 GOOD = document("MSG-1", Batch("PMT-1", "PART", [Tx("RJCT", "INSTR-1", "E2E-1", "AC04")]))
 LAUGHS = (
@@ -57,6 +58,7 @@ def test_the_good_one_is_read() -> None:
     assert report.batches[0].transactions[0].status.code == "RJCT"
 
 
+@fills("DOCUMENT_BYTES_MAX")
 def test_an_answer_of_the_greatest_size_is_read() -> None:
     """The adapter's bound is the house's, and what fits is not refused."""
     assert DOCUMENT_BYTES_MAX == limits.ANSWER_BYTES_MAX

@@ -1,144 +1,145 @@
-"""Overload: `python -m tests.campaign.overload` offers a daemon's edge more than its disk can write, and writes
-build/campaign/overload.json.
+"""Overload: `python -m tests.campaign.overload` offers a daemon's edge once, twice and five times what its disk writes,
+call by call and in streams, and writes build/campaign/overload.json.
 
-The disk is slowed down until it writes a known number of admissions a second; one client for each load offers that
-number, twice and five times it, call by call at a steady pace whatever the answers (open loop). All figures are shares
-and ratios. Exit 1 if goodput under overload is below GOODPUT_MIN of what the same disk gives at its own pace.
+Server and load are processes of their own, each pinned to a core; the load is an open loop.
+The disk is slowed down to DISK_PER_S, so that the core is not what runs out; `--core` leaves it as it is and offers
+multiples of CORE_PER_S, about what one core of Python takes. Exit 1 where anything did not hold.
+
+A core that others use makes every wait longer than it is. Beside each figure stands the share of the time in which the
+server's event loop was ready to run and was not let; a load is repeated up to TRIES times, the least disturbed try
+counts, and above UNDISTURBED its waits are said to prove nothing.
 """
 
 import json
+import subprocess
 import sys
 import tempfile
-import threading
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import trio
-
-from gateway import limits
-from gateway.rpc.client import CallFailed, Channel, open_channel
-from gateway.store.store import LmdbStore
-from gateway.telemetry import names
+from tests.campaign.open_loop import Offer
 from tests.campaign.report import BUILD, provenance, written
-from tests.campaign.stage import resident_bytes, staged
-from tests.fakes.clock import FakeClock
-from tests.fakes.environment import FailingOpener
-from tests.fakes.house import house
-from tests.fakes.trail import SeenTrail
-from tests.ingress.messages import submit
+from tests.campaign.stage import resident_bytes
 
 OUT: Final = BUILD / "overload.json"
-COMMIT_S: Final = 4.0  # a commit of the slow disk, however many writes it has
-LOAD_S: Final = 24.0
-SETTLE_S: Final = 30.0  # for the answers to what was offered last
-GOODPUT_MIN: Final = 0.7
-METHOD: Final = "/causeway.v1.PaymentService/SubmitPayment"
+DISK_PER_S: Final = 500.0
+CORE_PER_S: Final = 1_500.0
+LOAD_S: Final = 8.0
 LOADS: Final = (1, 2, 5)
+CONNECTIONS: Final = 50
+TRIES: Final = 3
+UNDISTURBED: Final = 0.1  # of the time waited for the core: no further try
+SERVER_CORE, LOAD_CORE = 0, 1
+READY_S_MAX: Final = 30.0
+
+GOODPUT_MIN: Final = 0.9  # of the best of the loads
+SHED_P99_MS_MAX: Final = 10.0
+GROWTH_MB_MAX: Final = 50.0
 
 
-@dataclass
-class Load:
-    """What one load met with."""
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running tests.campaign.overload_server."""
 
-    factor: int
-    answers: Counter[str] = field(default_factory=Counter)
-    taken_s: list[float] = field(default_factory=list)
-    shed_s: list[float] = field(default_factory=list)
+    process: "subprocess.Popen[str]"
+    address: str
 
-    def report(self, growth_bytes: int, counted: int) -> dict[str, Any]:
-        offered = self.answers.total()
-        return {
-            "load": self.factor,
-            "offered": offered,
-            "answers": dict(self.answers),
-            "taken_per_s": round(self.answers["OK"] / LOAD_S, 1),
-            "shed_share": round(self.answers["RESOURCE_EXHAUSTED"] / max(1, offered), 2),
-            "shed_median_ms": round(1e3 * middle(self.shed_s), 1),
-            "taken_median_ms": round(1e3 * middle(self.taken_s), 1),
-            "growth_mb": round(growth_bytes / 1e6, 1),
-            "shed_counted": counted,
-        }
+    @property
+    def times_s(self) -> tuple[float, float]:
+        """On the core, and ready for it but waiting; of the event loop's thread."""
+        on, waited, _ = Path(f"/proc/{self.process.pid}/schedstat").read_text().split()
+        return int(on) / 1e9, int(waited) / 1e9
+
+    def stop(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(READY_S_MAX)
 
 
-def middle(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2] if values else 0.0
+def started(folder: Path, per_s: float) -> Server:
+    command = [sys.executable, "-m", "tests.campaign.overload_server", str(folder), str(SERVER_CORE), str(per_s)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return Server(process, json.loads(process.stdout.readline())["address"])
 
 
-async def offer(channels: list[Channel], load: Load, per_s: float) -> None:
-    """`per_s` calls a second for LOAD_S seconds, each in a task of its own."""
-    calls = [channel.unary_unary(METHOD) for channel in channels]
-    began_s, sent = trio.current_time(), 0
-
-    async def one(number: int) -> None:
-        request = submit(f"load-{load.factor}-{number}").SerializeToString()
-        asked_s = trio.current_time()
-        try:
-            await calls[number % len(calls)](request)
-        except CallFailed as error:
-            load.answers[error.code.name] += 1
-            load.shed_s.append(trio.current_time() - asked_s)
-        else:
-            load.answers["OK"] += 1
-            load.taken_s.append(trio.current_time() - asked_s)
-
-    with trio.move_on_after(LOAD_S + SETTLE_S):
-        async with trio.open_nursery() as nursery:
-            while (passed_s := trio.current_time() - began_s) < LOAD_S:
-                for number in range(sent, int(passed_s * per_s)):
-                    nursery.start_soon(one, number)
-                sent = max(sent, int(passed_s * per_s))
-                with trio.move_on_after(0.02):
-                    await trio.sleep_forever()
-
-
-async def loaded(factor: int) -> dict[str, Any]:
-    """One load against a fresh edge over a slow store."""
-    opener, load, trail = FailingOpener(), Load(factor), SeenTrail()
+def tried(factor: int, streaming: bool, disk: bool) -> dict[str, Any]:
+    """One load against a fresh server."""
+    per_s = factor * (DISK_PER_S if disk else CORE_PER_S)
     with tempfile.TemporaryDirectory() as folder:
-        store = LmdbStore(Path(folder, "data"), clock=FakeClock(), open_with=opener)
-        async with store:
-            gate = replace(house(store=store), trail=trail)
-            async with staged(Path(folder), gate, connections_max=1_000) as (edge, _):
-                assert opener.env is not None
-                opener.env.before_commit = lambda: wait(COMMIT_S)
-                before = resident_bytes()
-                async with trio.open_nursery() as nursery:
-                    channels = [await nursery.start(connect, edge.addresses["plaintext"]) for _ in range(50)]
-                    await offer(channels, load, factor * limits.COMMIT_PAYMENTS_MAX / COMMIT_S)
-                    growth = resident_bytes() - before
-                    nursery.cancel_scope.cancel()
-                opener.env.before_commit = lambda: None
-    counted = sum(count for (name, _), count in trail.counts.items() if name == names.SHED)
-    return load.report(growth, counted)
+        server = started(Path(folder), DISK_PER_S if disk else 0.0)
+        before, (_, waited_s) = resident_bytes(server.process.pid), server.times_s
+        offer = Offer(server.address, per_s, LOAD_S, CONNECTIONS, streaming, f"load-{factor}")
+        command = ["taskset", "-c", str(LOAD_CORE), sys.executable, "-m", "tests.campaign.open_loop"]
+        seen = subprocess.run([*command, json.dumps(asdict(offer))], stdout=subprocess.PIPE, text=True, check=True)
+        growth = resident_bytes(server.process.pid) - before
+        waited_s = server.times_s[1] - waited_s
+        server.stop()
+    kind = {"load": factor, "streaming": streaming, "bound": "disk" if disk else "core"}
+    waited = {"growth_mb": round(growth / 1e6, 1), "waited_for_core": round(waited_s / LOAD_S, 2)}
+    return {**kind, **json.loads(seen.stdout), **waited}
 
 
-def wait(seconds: float) -> None:
-    """On the writer's thread: the disk takes its time."""
-    threading.Event().wait(seconds)
+def loaded(factor: int, streaming: bool, disk: bool) -> dict[str, Any]:
+    """The least disturbed of a few tries."""
+    tries = []
+    for _ in range(TRIES):
+        tries.append(tried(factor, streaming, disk))
+        if tries[-1]["waited_for_core"] <= UNDISTURBED:
+            break
+    return min(tries, key=lambda one: float(one["waited_for_core"]))
 
 
-async def connect(address: str, *, task_status: trio.TaskStatus[Channel] = trio.TASK_STATUS_IGNORED) -> None:
-    host, port = address.rsplit(":", 1)
-    async with open_channel(await trio.open_tcp_stream(host, int(port)), authority="localhost") as channel:
-        task_status.started(channel)
-        await trio.sleep_forever()
+def complaints(reports: list[dict[str, Any]]) -> list[str]:
+    """What did not hold, in plain words. The reports of one kind of call, 1x first."""
+    kind = "in streams" if reports[0]["streaming"] else "call by call"
+    peak = max(one["taken_per_s"] for one in reports)
+    found = []
+    for one in reports:
+        where = f"{one['load']}x {kind}"
+        if one["taken_per_s"] < GOODPUT_MIN * peak:
+            found.append(f"{where}: goodput {one['taken_per_s'] / peak:.0%} of the best")
+        if one["load"] > 1 and one["shed_p99_ms"] > SHED_P99_MS_MAX:
+            found.append(f"{where}: p99 of refusals {one['shed_p99_ms']} ms")
+        if one["growth_mb"] > GROWTH_MB_MAX:
+            found.append(f"{where}: memory grew by {one['growth_mb']} MB")
+        if one["answers"]["OTHER"] or one["unsent"]:
+            found.append(f"{where}: {one['answers']['OTHER']} without an answer, {one['unsent']} never let in")
+        if one["waited_for_core"] > UNDISTURBED:
+            found.append(
+                f"{where}: its core was taken {one['waited_for_core']:.0%} of the time, so waits prove nothing"
+            )
+    return found
 
 
-async def main() -> int:
-    reports = []
-    for factor in LOADS:
-        reports.append(await loaded(factor))
-        print(json.dumps(reports[-1]), flush=True)
-    alone = reports[0]["taken_per_s"] or 1.0
-    ratios = {f"{one['load']}x": round(one["taken_per_s"] / alone, 2) for one in reports}
-    held = all(ratio >= GOODPUT_MIN for ratio in ratios.values())
-    command = "python -m tests.campaign.overload"
-    written(OUT, {"command": command, "goodput": ratios, "held": held, "loads": reports, **provenance()})
-    print(f"goodput {ratios}; see {OUT}")
-    return 0 if held else 1
+def line(one: dict[str, Any]) -> str:
+    kind, shed = "stream" if one["streaming"] else "unary ", one["answers"]["RESOURCE_EXHAUSTED"]
+    taken_ms, shed_ms = (f"{one[f'{name}_p50_ms']:.1f}/{one[f'{name}_p99_ms']:.1f}" for name in ("taken", "shed"))
+    return (
+        f"{one['load']}x {kind} goodput {one['taken_per_s']:.0f}/s, taken in {taken_ms} ms (p50/p99), {shed:,} refused "
+        f"in {shed_ms} ms, +{one['growth_mb']} MB, waited for its core {one['waited_for_core']:.0%}"
+    )
+
+
+def main() -> int:
+    disk = "--core" not in sys.argv[1:]
+    reports, found = [], []
+    for streaming in (False, True):
+        of_kind = []
+        for factor in LOADS:
+            of_kind.append(loaded(factor, streaming, disk))
+            print(line(of_kind[-1]), flush=True)
+        found += complaints(of_kind)
+        reports += of_kind
+    best = reports[0]["taken_per_s"] or 1.0
+    goodput = {f"{one['load']}x": round(one["taken_per_s"] / best, 2) for one in reports[: len(LOADS)]}
+    command = "python -m tests.campaign.overload" + ("" if disk else " --core")
+    told = {"command": command, "goodput": goodput, "held": not found, "complaints": found, "loads": reports}
+    written(OUT if disk else OUT.with_stem("overload-core"), {**told, **provenance()})
+    print("held: goodput, refusals, memory" if not found else "did NOT hold:\n  " + "\n  ".join(found))
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(trio.run(main))
+    sys.exit(main())

@@ -16,6 +16,7 @@ from gateway.limits import STORE_FAILED_EXIT_S_MAX
 from tests.campaign.ledgers import lost
 from tests.campaign.strace import Fault, attached, missing, read_log
 from tests.e2e.stage import House, instructions, running_house
+from tests.fills import fills
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -49,6 +50,7 @@ def acknowledged_until_the_end(house: House) -> dict[str, str]:
     return acked
 
 
+@fills("STORE_FAILED_EXIT_S_MAX")
 @pytest.mark.parametrize("hindered", [False, True], ids=["free", "collector-and-bank-hang"])
 def test_the_daemon_ends_when_a_flush_fails(house: House, tmp_path: Path, hindered: bool, dead_collector: str) -> None:
     """EIO from fdatasync in the middle of traffic: exit code 1 within a second, though neither the telemetry's

@@ -14,6 +14,7 @@ from gateway.config.settings import Settings
 from gateway.core.payment import Rail
 from gateway.limits import BANKS_MAX
 from tests.config.conftest import BANK, MAIN, Write
+from tests.fills import fills
 
 
 def refusal(path: Path) -> list[str]:
@@ -184,6 +185,7 @@ def test_bank_file_with_an_unfit_name_is_refused(write: Write) -> None:
     assert "North Bank.toml: must be named in lower-case" in line
 
 
+@fills("BANKS_MAX")
 def test_banks_are_bounded(write: Write, tmp_path: Path) -> None:
     """More profiles than the house is built for are refused, not loaded slowly."""
     path = write()
@@ -205,6 +207,7 @@ def test_unfit_name_of_a_principal_is_told(write: Write) -> None:
     assert "principals.ERP 1: is no possible name; " in line
 
 
+@fills("PROBLEMS_MAX")
 def test_problems_are_bounded(write: Write) -> None:
     """A file that is wrong from top to bottom does not push its first problems off the screen."""
     lines = refusal(write(MAIN + "[grpc]\n" + "".join(f"nonsense{number} = 1\n" for number in range(200))))

@@ -15,6 +15,7 @@ from gateway.core.states import Kind, State
 from tests.contract.lives import S, admitted, in_doubt, took, word
 from tests.fakes.admissions import a_payment, mark, queued
 from tests.fakes.clock import START_NS, FakeClock
+from tests.fills import fills
 
 # ---------------------------------------------------------------- the outbox and inquiries
 
@@ -170,6 +171,7 @@ async def test_pages_follow_each_other_without_gap_or_repeat(store: Store) -> No
     assert seen == ids
 
 
+@fills("PAGE_SCAN_MAX")
 async def test_a_page_looks_at_a_bounded_number(store: Store) -> None:
     """A filter that means almost nothing costs one bounded look per call, and still finds what there is."""
     await store.admit([queued(f"order-{n:04}") for n in range(limits.PAGE_SCAN_MAX)])

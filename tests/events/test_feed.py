@@ -12,11 +12,12 @@ from gateway import limits
 from gateway.core.errors import Overloaded
 from gateway.core.facts import Fact
 from gateway.core.states import State
-from gateway.events.feed import Feed
+from gateway.events.feed import RECENT_MAX, Feed
 from gateway.events.watch import watch
 from tests.fakes.admissions import queued
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_store import MemoryStore
+from tests.fills import fills
 
 ALL = {"payment_ids": frozenset[bytes](), "states": frozenset[State](), "bank": ""}
 
@@ -42,6 +43,7 @@ def store() -> MemoryStore:
     return MemoryStore(FakeClock())
 
 
+@fills("WATCH_PAGE_MAX")
 async def test_from_any_position_every_later_fact_comes_once_and_in_order(store: MemoryStore) -> None:
     """Also over more pages than one."""
     payments = limits.WATCH_PAGE_MAX + 7
@@ -163,6 +165,7 @@ async def test_closing_ends_followers_after_what_there_is(store: MemoryStore, au
     assert feed.watchers == 0
 
 
+@fills("WATCHERS_MAX")
 async def test_the_number_of_watchers_is_bounded_and_places_come_back(
     store: MemoryStore, autojump_clock: MockClock
 ) -> None:
@@ -237,3 +240,14 @@ async def test_facts_of_others_move_the_position_without_a_flood(store: MemorySt
     positions = [looked_at for _, looked_at in seen]
     assert positions[0] == 0
     assert all(later - earlier >= 18 for earlier, later in pairwise(positions))
+
+
+@fills("RECENT_MAX")
+async def test_what_is_kept_for_watchers_is_bounded(store: MemoryStore) -> None:
+    """After any number of commits a feed holds the last RECENT_MAX facts; older ones are read from the store."""
+    feed = Feed(store)
+    for number in range(RECENT_MAX):
+        await admitted(store, f"k{number}")
+    assert len(feed._recent) == RECENT_MAX
+    seen = await followed(feed, 0, 2 * RECENT_MAX)
+    assert [fact.sequence for fact in seen] == list(range(1, 2 * RECENT_MAX + 1))

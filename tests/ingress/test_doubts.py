@@ -22,6 +22,7 @@ from gateway.telemetry import names
 from tests.fakes.clock import FakeClock
 from tests.fakes.house import trail
 from tests.fakes.payments import attempt
+from tests.fills import fills
 from tests.ingress.conftest import Edge
 from tests.ingress.messages import info, submit, violations
 
@@ -230,6 +231,7 @@ async def test_the_evidence_says_what_it_is(edge: Edge) -> None:
     assert (answer.doubt.inquiries_left, answer.doubt.HasField("age")) == (0, False)
 
 
+@fills("EVIDENCE_SHOWN_MAX", "EVIDENCE_SHOWN_BYTES_MAX")
 async def test_the_evidence_shown_is_bounded(edge: Edge, of_house: House) -> None:
     """The latest pieces within number and bytes; that there is older evidence is said, and a long answer is cut."""
     id_ = await in_doubt(edge, answer=b"x" * (EVIDENCE_BYTES_MAX + 1))

@@ -13,6 +13,7 @@ from gateway.house import House
 from gateway.ingress.turns import PAGES_WAITING_MAX, TURN_MAX, Turns
 from gateway.telemetry import names
 from tests.fakes.house import queue, trail
+from tests.fills import fills
 from tests.ingress.conftest import Edge
 from tests.ingress.messages import info, retry_after_s, submit
 from tests.ingress.weary_store import weary
@@ -31,6 +32,7 @@ async def test_a_full_queue_is_asked_before_any_work(edge: Edge, of_house: House
     assert (await edge.call("payments.SubmitPayment", submit("shed"))).payment.id
 
 
+@fills("TURN_MAX")
 async def test_a_page_is_made_in_parts(edge: Edge, of_house: House) -> None:
     """However large, it is whole, in order and without repetition, and so is the next."""
     await queue(of_house, *range(3 * TURN_MAX), tenant="treasury")
@@ -44,6 +46,7 @@ async def test_a_page_is_made_in_parts(edge: Edge, of_house: House) -> None:
     assert ids == sorted(ids)
 
 
+@fills("PAGES_WAITING_MAX")
 async def test_pages_take_turns(autojump_clock: trio.testing.MockClock) -> None:
     """Between two parts of one page everybody else who waits has a turn; more than PAGES_WAITING_MAX are told to come
     back."""

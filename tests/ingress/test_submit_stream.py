@@ -12,6 +12,9 @@ from gateway.core.errors import Overloaded, StoreFailed
 from gateway.core.ports import PaymentFilter
 from gateway.house import House
 from gateway.ingress.payments import ACCEPT_MAX
+from gateway.telemetry import names
+from tests.fakes.house import trail
+from tests.fills import fills
 from tests.ingress.conftest import CALL_S, Edge, in_thread
 from tests.ingress.messages import info, instruction, retry_after_s, submits, violations
 from tests.ingress.weary_store import weary
@@ -25,6 +28,7 @@ async def stream(edge: Edge, requests: list[SubmitPaymentsRequest]) -> list[Subm
     return await in_thread(run)
 
 
+@fills("ACCEPT_MAX")
 async def test_each_instruction_is_answered_in_order(edge: Edge) -> None:
     """One answer per instruction, in the order of the requests, also over more batches than one."""
     keys = [f"key-{number}" for number in range(2 * ACCEPT_MAX + 10)]
@@ -103,3 +107,18 @@ async def test_cancelling_the_call_cancels_no_payment(edge: Edge, of_house: Hous
     payments, _ = await of_house.store.page(PaymentFilter(), limit=10)
     assert [payment.state.value for payment in payments] == ["QUEUED"]
     assert payments[0].instruction.idempotency_key == answer.idempotency_key
+
+
+async def test_a_batch_is_taken_as_far_as_there_is_room(edge: Edge, of_house: House) -> None:
+    """The first instructions are admitted, the rest refused with RetryInfo, in the order of asking, and counted."""
+    weary(of_house).room = 2
+    answers = await stream(edge, submits(*"abcdefgh"))
+    assert [answer.idempotency_key for answer in answers] == list("abcdefgh")
+    admitted = [answer for answer in answers if answer.payment_id]
+    shed = [answer for answer in answers if not answer.payment_id]
+    assert admitted
+    assert answers[0].payment_id
+    assert {info(answer.error).reason for answer in shed} <= {"OVERLOADED"}
+    assert all(retry_after_s(answer.error) > 0 for answer in shed)
+    counted = trail(of_house).counts[names.SHED, (("queue", "writer"),)]
+    assert counted == len(shed)

@@ -5,6 +5,7 @@ from gateway.core.payment import Account, Party
 from gateway.intake.bank import NAMES_SHOWN_MAX, BankBook
 from tests.fakes.house import profile
 from tests.fakes.payments import IBAN_CH, IBAN_FR, IBAN_GB
+from tests.fills import fills
 from tests.intake.drafts import draft, prepared
 
 
@@ -32,6 +33,7 @@ def test_no_banks_at_all_says_so() -> None:
     assert "The banks are: none." in str(BankBook([]).choose("x", IBAN_FR))
 
 
+@fills("NAMES_SHOWN_MAX")
 def test_the_list_of_names_stays_short() -> None:
     """Two hundred banks do not make a text that no client takes."""
     said = str(BankBook([profile(f"bank-{number:03}") for number in range(200)]).choose("x", ""))

@@ -22,6 +22,7 @@ from gateway.intake.places import (
     is_iban,
     within_sepa,
 )
+from tests.fills import fills
 
 DATA = Path(os.environ.get("CAUSEWAY_TEST_DATA", Path(__file__).resolve().parents[2] / ".." / "shared" / "data"))
 CODESETS = DATA / "codesets"
@@ -105,6 +106,7 @@ def test_currencies_are_those_of_iso_4217_list_one() -> None:
     assert set(DECIMALS) - set(published) <= {"BGN"}  # left the list with 2026
 
 
+@fills("IBAN_CHARS_MAX", "BIC_CHARS_MAX")
 def test_lengths_are_looked_at_before_anything_is_remembered() -> None:
     """A long text cannot fill the caches."""
     assert not is_iban("DE" + "0" * IBAN_CHARS_MAX)

@@ -15,11 +15,13 @@ from gateway.rpc.framing import frame
 from gateway.rpc.limits import ServerLimits
 from gateway.rpc.server import Server
 from gateway.rpc.server_session import ServerSession
+from tests.fills import fills
 from tests.rpc.abused import BURST, HANG, assert_calmed, assert_works, server
 from tests.rpc.echo import Echo
 from tests.rpc.raw_peer import HEADERS, RawPeer, frame_bytes, headers, new_connection, raw_peer
 
 
+@fills("abuse_burst")
 async def test_rapid_reset(autojump_clock: trio.testing.MockClock) -> None:
     """Opening and resetting streams without end ends the connection, and costs no handler task."""
     echo = Echo()
@@ -37,6 +39,7 @@ async def test_rapid_reset(autojump_clock: trio.testing.MockClock) -> None:
     assert not echo.started.is_set()
 
 
+@fills("max_concurrent_streams")
 async def test_handlers_that_wind_down_count(autojump_clock: trio.testing.MockClock) -> None:
     """Calls that are reset but still tidy up count too: at most twice the streams allowed have a handler."""
     tidied = trio.Event()
@@ -139,6 +142,7 @@ async def test_pings_in_good_measure(autojump_clock: trio.testing.MockClock) -> 
         await assert_works(peer)
 
 
+@fills("control_backlog_bytes")
 async def test_acknowledgements_nobody_reads(autojump_clock: trio.testing.MockClock) -> None:
     """A peer that makes us answer and never reads is cut off before the answers fill memory."""
     limits = ServerLimits(abuse_burst=10_000_000, max_ping_strikes=0)
@@ -169,6 +173,7 @@ async def park(peer: RawPeer) -> int:
     return stream_id
 
 
+@fills("connection_buffer_bytes")
 async def test_too_much_unread_data(autojump_clock: trio.testing.MockClock) -> None:
     """Almost complete messages on many streams are bounded together, not only one by one."""
     async with raw_peer(server(**SMALL, connection_buffer_bytes=200_000)) as peer:
@@ -178,6 +183,7 @@ async def test_too_much_unread_data(autojump_clock: trio.testing.MockClock) -> N
         assert peer.fields_of(streams[0]) == {}
 
 
+@fills("server_buffer_bytes", "connection_share_bytes")
 async def test_too_much_unread_data_of_a_crowd(autojump_clock: trio.testing.MockClock) -> None:
     """Connections that each keep their bound are bounded together: whoever has its share already gets no more, while
     a client that holds little is served. What a connection held is free when it ends."""

@@ -10,6 +10,7 @@ from gateway.net import http2
 from gateway.rpc.framing import frame
 from gateway.rpc.limits import ServerLimits
 from gateway.rpc.server import Listener
+from tests.fills import fills
 from tests.rpc.abused import BURST, assert_calmed, assert_works, server
 from tests.rpc.raw_peer import HEADERS, RawPeer, frame_bytes, headers, new_connection, raw_peer
 
@@ -80,6 +81,7 @@ CALL = b"\x00\x01a\x01b" * 8
     [frame_bytes(1, 5, 1, CALL), frame_bytes(1, 0, 1, b"") + frame_bytes(9, 0, 1, b"") * 5],
     ids=["a frame byte by byte", "a header block frame by frame"],
 )
+@fills("frame_timeout_s")
 async def test_a_slow_loris(slow: bytes, autojump_clock: trio.testing.MockClock) -> None:
     """Who begins something and finishes it at a trickle is cut off, though it is never silent."""
     async with raw_peer(server()) as peer:
@@ -99,6 +101,7 @@ async def test_a_preface_at_a_trickle(autojump_clock: trio.testing.MockClock) ->
         await assert_calmed(peer, b"a frame takes too long")
 
 
+@fills("preface_timeout_s")
 async def test_silence_instead_of_a_preface(autojump_clock: trio.testing.MockClock) -> None:
     """A peer that connects and says nothing is gone after `preface_timeout_s`."""
     chosen = server()
@@ -125,11 +128,12 @@ async def test_a_long_frame_may_take_its_time(autojump_clock: trio.testing.MockC
         assert peer.data_of(stream_id) == frame(bytes(600))
 
 
-@pytest.mark.parametrize("bound", [{"max_connections": 3}, {"max_handshakes": 3}])
-async def test_stalled_handshakes_make_way(bound: dict[str, int]) -> None:
+@fills("max_handshakes")
+@pytest.mark.parametrize("bound", ["max_connections", "max_handshakes"])
+async def test_stalled_handshakes_make_way(bound: str) -> None:
     """Peers that connect and never begin their handshake cannot keep out one that has a certificate to show: the
     longest of them gives up its place."""
-    chosen = server(**bound)
+    chosen = server(max_connections=3) if bound == "max_connections" else server(max_handshakes=3)
     waiting: list[trio.SocketStream] = []
 
     async def upgrade(stream: trio.SocketStream) -> trio.abc.Stream:

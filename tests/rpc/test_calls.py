@@ -14,6 +14,7 @@ from gateway.rpc.client import CallFailed
 from gateway.rpc.context import Context
 from gateway.rpc.framing import frame
 from gateway.rpc.server import Batch, Requests, Server
+from tests.fills import fills
 from tests.rpc.echo import SMALL, Echo, channel_to, path, server_of, server_with
 from tests.rpc.raw_peer import headers, raw_peer
 
@@ -149,6 +150,7 @@ async def test_lost_connection_cancels_all_handlers(autojump_clock: trio.testing
         await echo.cancelled.wait()
 
 
+@fills("stream_send_buffer_bytes")
 async def test_slow_reader_suspends_its_own_handler_only(autojump_clock: trio.testing.MockClock) -> None:
     """A client that grants no window stops the handler that pours into it, and no other call."""
     echo = Echo()
@@ -281,6 +283,7 @@ async def test_compressed_responses(autojump_clock: trio.testing.MockClock) -> N
             assert (peer.fields_of(stream_id).get(b"grpc-encoding") == b"gzip") is compressed
 
 
+@fills("TAKEN_MAX")
 async def test_a_flood_of_empty_messages_is_handed_out_in_parts(autojump_clock: trio.testing.MockClock) -> None:
     """However many tiny messages have arrived, a handler gets TAKEN_MAX of them at a time, and all in the end."""
     sizes: list[int] = []

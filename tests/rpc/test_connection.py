@@ -6,6 +6,7 @@ import trio.testing
 from gateway.net import http2
 from gateway.rpc.framing import frame
 from gateway.rpc.server import Server
+from tests.fills import fills
 from tests.rpc.abused import HANG, assert_works, server
 from tests.rpc.echo import Echo
 from tests.rpc.raw_peer import HEADERS, headers, raw_peer
@@ -40,6 +41,7 @@ async def test_keepalive_spares_a_live_connection(autojump_clock: trio.testing.M
         await assert_works(peer)
 
 
+@fills("connection_age_s")
 async def test_age(autojump_clock: trio.testing.MockClock) -> None:
     """An aged connection is drained: running calls end, then it closes."""
     async with raw_peer(server(connection_age_s=60.0)) as peer:

@@ -6,6 +6,7 @@ import trio.testing
 
 from gateway.net import http2
 from gateway.rpc.framing import frame
+from tests.fills import fills
 from tests.rpc.abused import HANG, assert_works, server
 from tests.rpc.raw_peer import HEADERS, headers, raw_peer
 
@@ -78,6 +79,7 @@ async def test_malformed_request_is_a_stream_error(autojump_clock: trio.testing.
         await assert_works(peer)
 
 
+@fills("max_concurrent_streams")
 async def test_surplus_streams_are_refused(autojump_clock: trio.testing.MockClock) -> None:
     """One stream more than allowed is refused, to be tried again; the others are not touched."""
     async with raw_peer(server(max_concurrent_streams=3)) as peer:

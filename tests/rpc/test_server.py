@@ -11,6 +11,7 @@ import trio
 from gateway.rpc.client import Channel, open_channel
 from gateway.rpc.context import Context
 from gateway.rpc.server import Listener, Server, ServerLimits
+from tests.fills import fills
 from tests.rpc.echo import Echo, path
 
 PATIENCE_S = 10
@@ -84,6 +85,7 @@ async def works(port: int) -> bool:
         return await channel.unary_unary(path("Unary"))(b"x") == b"x"
 
 
+@fills("max_connections")
 async def test_bound_on_connections() -> None:
     """A connection over the bound is closed unread; when one leaves, the next is served."""
     listener, port = await one_listener()
@@ -101,6 +103,7 @@ async def test_bound_on_connections() -> None:
                 await trio.lowlevel.checkpoint()
 
 
+@fills("accept_retry_s")
 async def test_accept_survives_emfile() -> None:
     """Running out of descriptors pauses accepting and ends nothing."""
     listener, port = await one_listener()
@@ -129,6 +132,7 @@ async def test_upgrade_gives_the_certificate() -> None:
         assert answer == f"ipv4:127.0.0.1:{own[1]} b'DER'".encode()
 
 
+@fills("handshake_timeout_s")
 async def test_failed_and_endless_upgrades() -> None:
     """A handshake that fails, never ends, or chooses another protocol costs its own connection only."""
     attempts = 0

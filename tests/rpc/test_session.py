@@ -9,6 +9,7 @@ from gateway.rpc.limits import ServerLimits
 from gateway.rpc.refusals import RESPONSE_HEADERS
 from gateway.rpc.server_session import ServerSession
 from gateway.rpc.status import OK, trailers
+from tests.fills import fills
 from tests.rpc.raw_peer import headers, new_connection
 
 LIMITS = ServerLimits(
@@ -119,6 +120,7 @@ def test_one_write_carries_many_answers() -> None:
     assert not pair.server.wants_send
 
 
+@fills("send_turn_bytes")
 def test_streams_take_turns() -> None:
     """A stream with much to say leaves room for the others: one write carries about `send_turn_bytes`."""
     limits = ServerLimits(send_turn_bytes=20_000)

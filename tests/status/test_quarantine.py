@@ -25,6 +25,7 @@ from gateway.status.inquiries import Inquiries
 from gateway.status.resolution import WINDOW_MARGIN_S
 from tests.fakes.bank import DECLARATION
 from tests.fakes.house import bank, house, link, queue
+from tests.fills import fills
 from tests.intake.drafts import draft
 
 STRANGE = wire_reference("acme", "a payment we lost", b"", "northbank")
@@ -139,6 +140,7 @@ async def test_the_mailbox_finds_what_is_known_and_lists_what_is_not(autojump_cl
     assert [(fact.wire_reference, fact.bank_status) for fact in again.unknown.values()] == [(STRANGE, "ACSP")]
 
 
+@fills("UNKNOWN_REFERENCES_MAX")
 async def test_the_list_of_unknown_references_is_bounded(autojump_clock: trio.testing.MockClock) -> None:
     """Above the bound they are counted, and the log does not grow."""
     gate, _ = await restored(house())

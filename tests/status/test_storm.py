@@ -23,6 +23,7 @@ from gateway.status.inquiries import SILENT_MAX, Inquiries
 from tests.fakes.bank import DECLARATION, FakeLink, fails, says
 from tests.fakes.house import bank, house, link, queue
 from tests.fakes.payments import attempt
+from tests.fills import fills
 
 MANY = 10_000
 CAP = 20.0
@@ -120,6 +121,7 @@ async def test_an_outage_of_hours_is_no_storm_and_spends_nothing(autojump_clock:
     assert {one.state for one in await as_they_are(gate, payments)} == {State.SETTLED}
 
 
+@fills("SILENT_MAX")
 async def test_a_bank_that_answers_nothing_readable_is_an_outage_too(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

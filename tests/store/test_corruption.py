@@ -20,6 +20,7 @@ from gateway.store.store import CORRUPT_NOTED_MAX, LmdbStore
 from gateway.store.verify import verify
 from tests.fakes.admissions import mark, queued
 from tests.fakes.clock import START_NS, FakeClock
+from tests.fills import fills
 from tests.store.damage import damaging
 
 
@@ -51,6 +52,7 @@ async def test_a_corrupt_payment_is_never_due(tmp_path: Path) -> None:
         assert await store.next_due_ns("northbank", 0) == 0
 
 
+@fills("CORRUPT_NOTED_MAX")
 async def test_findings_are_noted_once_and_bounded(tmp_path: Path) -> None:
     """A disk that loses everything fills neither the memory nor the log with it."""
     count = CORRUPT_NOTED_MAX + 5
@@ -134,6 +136,7 @@ async def test_a_banks_word_about_a_corrupt_payment_is_kept_and_named(tmp_path: 
     assert "northbank has said RJCT of it" in finding.what
 
 
+@fills("UNREADABLE_WORDS_MAX")
 async def test_words_about_corrupt_payments_do_not_fill_the_log(tmp_path: Path) -> None:
     """The same word is one fact, also after a restart; above the bound the evidence is kept and the log does not
     grow, so a quarantine is still read in one look."""

@@ -13,11 +13,13 @@ from gateway.store.store import LmdbStore
 from tests.fakes.admissions import queued
 from tests.fakes.clock import FakeClock
 from tests.fakes.environment import FailingOpener
+from tests.fills import fills
 
 COMMIT_S = 0.6 * limits.ADMISSION_WAIT_S_MAX
 """So that one full commit behind the next may be waited for, and two may not."""
 
 
+@fills("ADMISSION_WAIT_S_MAX")
 async def test_a_slow_disk_takes_what_it_can_write_in_a_second(tmp_path: Path) -> None:
     """While commits take long, admissions are shed far below WRITER_QUEUE_MAX, and told how long the queue is; the
     commit under way and the next one are always filled, so that the disk never waits for us."""

@@ -15,6 +15,7 @@ from gateway.core.states import Kind, State
 from gateway.store import layout, records
 from gateway.store.records import CorruptRecord
 from tests.fakes.admissions import a_payment, mark
+from tests.fills import fills
 
 PROPOSAL = Proposal(Decision.NOT_HELD, "ada", 11, b"d" * 32)
 
@@ -120,6 +121,7 @@ def test_a_state_of_a_newer_version_is_not_guessed() -> None:
         records.unseal_payment("payment2record", payment.id, records.seal(payment.id, body))
 
 
+@fills("INSTRUCTION_BYTES_MAX", "RECORD_BYTES_MAX")
 def test_the_largest_legal_record_fits() -> None:
     """An instruction at its bound with all attempts a record may carry stays below RECORD_BYTES_MAX."""
     payment = a_payment(remittance="x" * limits.INSTRUCTION_BYTES_MAX)

@@ -17,6 +17,7 @@ from gateway.store import layout, records, verify
 from gateway.store.store import LmdbStore
 from tests.fakes.admissions import mark, queued
 from tests.fakes.clock import START_NS, FakeClock
+from tests.fills import fills
 from tests.store.damage import Damage, damaging
 
 
@@ -190,6 +191,7 @@ def test_each_damage_is_found(tmp_path: Path, kept: tuple[Path, dict[State, Paym
     assert report.finding_count == len(report.findings) < 50, "one damage, few findings"
 
 
+@fills("FINDINGS_MAX")
 def test_findings_are_bounded(tmp_path: Path, kept: tuple[Path, dict[State, Payment]]) -> None:
     """A store without one good record makes a report that is counted whole and listed to its bound."""
     shutil.copytree(kept[0], tmp_path / "data")

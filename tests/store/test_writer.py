@@ -24,6 +24,7 @@ from gateway.store.writer import ADMISSIONS_QUEUE_SHARE, DISK_COMMIT_BYTES_MIN, 
 from tests.fakes.admissions import a_payment, mark, queued
 from tests.fakes.clock import START_NS, FakeClock
 from tests.fakes.environment import FailingEnvironment, FailingOpener
+from tests.fills import fills
 
 
 def a_store(path: Path, **options: object) -> LmdbStore:
@@ -56,6 +57,7 @@ async def test_waiting_callers_share_a_commit(tmp_path: Path) -> None:
     assert verify(tmp_path).whole
 
 
+@fills("COMMIT_PAYMENTS_MAX")
 async def test_one_call_may_be_larger_than_a_commit(tmp_path: Path) -> None:
     """A bulk larger than COMMIT_PAYMENTS_MAX is answered whole and in order, in several commits."""
     count = limits.COMMIT_PAYMENTS_MAX + 10
@@ -92,6 +94,7 @@ async def test_closing_writes_what_was_handed_over(tmp_path: Path) -> None:
     assert (report.payments, report.whole) == (300, True)
 
 
+@fills("WRITER_QUEUE_MAX")
 async def test_a_full_queue_sheds_before_any_work(tmp_path: Path) -> None:
     """Above their share of WRITER_QUEUE_MAX admissions are told Overloaded at once, while a bank's word is still
     taken, up to the whole of it; everybody who was taken is answered."""
@@ -327,6 +330,7 @@ async def test_one_callers_defect_is_its_own(tmp_path: Path) -> None:
     assert verify(tmp_path).whole
 
 
+@fills("NEW_RECORD_BYTES_MAX")
 async def test_a_record_above_its_bound_is_refused(tmp_path: Path) -> None:
     """An instruction that intake should never have let through fails alone and leaves nothing."""
     async with a_store(tmp_path) as store:
@@ -351,6 +355,7 @@ async def test_a_listeners_defect_stops_nobody(tmp_path: Path) -> None:
     assert heard == [1, 2, 3, 4]
 
 
+@fills("EVIDENCE_BYTES_MAX")
 async def test_long_evidence_is_cut_and_says_so(tmp_path: Path) -> None:
     """A bank's answer above the bound is kept up to it with its whole length; one answer for many payments is kept
     once, and the facts' hash names exactly the kept bytes."""

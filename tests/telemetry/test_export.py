@@ -9,6 +9,7 @@ import pytest
 
 from gateway.telemetry import names, setup
 from gateway.telemetry.meter import SERIES_MAX
+from tests.fills import fills
 from tests.telemetry.conftest import Collector, Listen
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -48,6 +49,7 @@ def test_metrics_arrive_at_an_otlp_collector(listen: Listen, collector: Collecto
     assert (depth.as_double or depth.as_int, depth.attributes[0].key) == (7, "causeway.queue")
 
 
+@fills("SERIES_MAX")
 def test_series_are_bounded(listen: Listen, collector: Collector) -> None:
     """An identifier in a metric costs one extra series, not memory without end."""
     heard = listen(metrics="otlp", otlp_endpoint=collector.endpoint)
@@ -94,6 +96,7 @@ def test_dead_collector_delays_neither_spans_nor_exit(listen: Listen, kind: str)
     assert waited_s < 0.3 + 0.5
 
 
+@fills("SPAN_QUEUE_MAX", "SPAN_BATCH_MAX")
 def test_full_queue_drops_spans_and_goes_on(listen: Listen) -> None:
     """More spans than the queue holds while the collector hangs are dropped; memory stays bounded."""
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.telemetry.log_writer import FLUSH_S_MAX, LOG_QUEUE_MAX, QueuedHandler
+from tests.fills import fills
 
 
 class Stalled(io.StringIO):
@@ -36,6 +37,7 @@ def record(level: int, message: str) -> logging.LogRecord:
     return logging.LogRecord("gateway.test", level, __file__, 1, message, None, None)
 
 
+@fills("LOG_QUEUE_MAX")
 def test_stalled_reader_delays_nobody(stalled: Stalled) -> None:
     """More records than the queue holds are taken at once while the stream hangs; the rest is counted and told."""
     handler = QueuedHandler(stalled)
@@ -53,6 +55,7 @@ def test_stalled_reader_delays_nobody(stalled: Stalled) -> None:
     handler.close()
 
 
+@fills("FLUSH_S_MAX")
 def test_critical_record_waits_for_the_reader_within_a_bound(stalled: Stalled) -> None:
     """The last words before an exit get a chance to be read, but cannot hold the exit up."""
     handler = QueuedHandler(stalled)

@@ -12,7 +12,8 @@ import pytest
 from gateway.core.errors import NotSent
 from gateway.core.reasons import Reason
 from gateway.telemetry import names
-from gateway.telemetry.logs import CAUSES_MAX, FRAMES_MAX
+from gateway.telemetry.logs import CAUSES_MAX, FRAMES_MAX, MESSAGE_CHARS_MAX
+from tests.fills import fills
 from tests.telemetry.conftest import Listen
 
 IBAN = "DE89370400440532013000"
@@ -144,6 +145,7 @@ def test_hooks_of_others_are_left_alone(listen: Listen) -> None:
         sys.excepthook = before
 
 
+@fills("FRAMES_MAX", "CAUSES_MAX")
 def test_exceptions_are_told_within_bounds(listen: Listen) -> None:
     """Neither a deep recursion nor a large group floods the log."""
 
@@ -181,3 +183,12 @@ def test_level_is_kept(listen: Listen) -> None:
     heard = listen(log_level="warning")
     logger.info("quiet")
     assert heard.logged() == []
+
+
+@fills("MESSAGE_CHARS_MAX")
+def test_a_long_message_is_cut(listen: Listen) -> None:
+    """A message of MESSAGE_CHARS_MAX is told whole, and of a longer one the beginning."""
+    heard = listen()
+    for over in (0, 1, 10_000):
+        logger.info("x" * (MESSAGE_CHARS_MAX + over))
+    assert {len(said["message"]) for said in heard.logged()} == {MESSAGE_CHARS_MAX}

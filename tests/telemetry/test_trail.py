@@ -11,6 +11,7 @@ from gateway.core.ports import Trail
 from gateway.telemetry import names
 from gateway.telemetry.meter import Meter
 from gateway.telemetry.trail import LINKS_MAX, NullTrail, OtelTrail, UnknownName, place_of
+from tests.fills import fills
 from tests.telemetry.conftest import Listen
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -57,6 +58,7 @@ def test_batches_are_linked_not_parented(listen: Listen) -> None:
     assert said["links"] == ["0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"]
 
 
+@fills("trail.LINKS_MAX")
 def test_links_are_bounded(listen: Listen) -> None:
     """A message of thousands of payments does not make a span of thousands of links."""
     heard = listen()

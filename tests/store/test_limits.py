@@ -1,0 +1,44 @@
+"""Claims about the length of keys and of what lies beside the store."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.limits import RECENT_PAYMENTS_MAX
+from gateway.store import layout
+from gateway.store.manifest import MANIFEST_BYTES_MAX, MANIFEST_FILE, BackupUnusable, read_manifest
+from gateway.store.recent import Known, Recent
+from tests.fakes.admissions import a_payment
+from tests.fills import fills
+
+
+@fills("PREFIX_TEXT_BYTES_MAX", "TEXT_BYTES_MAX", "KEY_BYTES_MAX")
+def test_the_longest_names_fit_into_a_key() -> None:
+    """A tenant of the greatest length and texts of any length make keys that LMDB takes; a longer tenant is refused."""
+    tenant = "t" * layout.PREFIX_TEXT_BYTES_MAX
+    for size in (layout.TEXT_BYTES_MAX, layout.TEXT_BYTES_MAX + 1, 100_000):
+        assert len(layout.text("k" * size)) <= layout.TEXT_BYTES_MAX + 1
+        assert len(layout.key_key(tenant, "k" * size)) <= layout.KEY_BYTES_MAX
+        assert len(layout.end_prefix(tenant, "k" * size)) + layout.ID_BYTES <= layout.KEY_BYTES_MAX
+    assert layout.text("k" * layout.TEXT_BYTES_MAX) != layout.text("k" * (layout.TEXT_BYTES_MAX + 1))
+    with pytest.raises(ValueError, match="at most"):
+        layout.prefix(tenant + "t")
+
+
+@fills("MANIFEST_BYTES_MAX")
+def test_a_manifest_is_short(tmp_path: Path) -> None:
+    """What is longer than MANIFEST_BYTES_MAX is none, however well it begins: nothing more of it is read."""
+    (tmp_path / MANIFEST_FILE).write_bytes(b"{" + b" " * MANIFEST_BYTES_MAX + b"}")
+    with pytest.raises(BackupUnusable, match="no manifest"):
+        read_manifest(tmp_path)
+
+
+@fills("RECENT_PAYMENTS_MAX")
+def test_payments_kept_decoded_are_bounded() -> None:
+    """After any number of commits the last RECENT_PAYMENTS_MAX payments are kept, and the oldest are gone."""
+    recent = Recent()
+    written = [Known(a_payment(f"order-{number}"), b"") for number in range(RECENT_PAYMENTS_MAX + 2)]
+    recent.keep(written[:2])
+    recent.keep(written[2:])
+    assert len(recent) == RECENT_PAYMENTS_MAX
+    assert [recent.get(one.payment.id) for one in (*written[:3], written[-1])] == [None, None, written[2], written[-1]]
