@@ -7,28 +7,42 @@ is queued, lets every task that is ready now run first, and then sends all of it
 import logging
 import math
 import random
-from typing import Protocol
+from typing import Final, Protocol
 
 import grpc
 import trio
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2
+
+from gateway.net import http2
 
 from .bell import Bell
 from .burden import Burden
 from .call import Call, Method
+from .callers import Caller, Callers
 from .events import Broken, Event, Opened, PingAcked, Readable, Reset
 from .invoke import Intercept, run_call
 from .limits import ServerLimits
 from .metadata import RequestHead
 from .server_session import ServerSession
-from .status import Status, trailers
+from .slices import Slicer
+from .status import Status, rich_status, trailers
 from .stream import Stream
 
 log = logging.getLogger(__name__)
 
+_TOO_MANY_CALLS = trailers(
+    rich_status(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "too many calls of this caller are open",
+        error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=1)),
+    )
+)
 _METHOD_NOT_FOUND = trailers(Status(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"))
 _STOPPING = Status(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
 _LINGER_BYTES = 256 * 1024
-_TURN_BYTES_MIN = 1_024  # about fifty of the smallest frames, a millisecond of work
+SLICE_FRAMES: Final = 8
+"""Frames handled before other tasks have their turn: four calls or four resets, half a millisecond of work."""
 _KEEPALIVE = b"alive?\0\0"
 _DRAIN = b"drain?\0\0"
 
@@ -38,6 +52,7 @@ class Service(Protocol):
 
     limits: ServerLimits
     burden: Burden
+    callers: Callers
     intercept: Intercept | None
 
     def find_method(self, head: RequestHead) -> Method | None: ...
@@ -50,18 +65,28 @@ class Connection:
         stream: a trio Stream on which the peer speaks HTTP/2 with prior knowledge.
         peer: as `Context.peer` gives it.
         peer_certificate: DER, or None.
+        caller: whose connection it is; has been counted.
     """
 
-    def __init__(self, service: Service, stream: trio.abc.Stream, peer: str, peer_certificate: bytes | None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        stream: trio.abc.Stream,
+        peer: str,
+        peer_certificate: bytes | None,
+        caller: Caller,
+    ) -> None:
         self.peer = peer
         self.peer_certificate = peer_certificate
-        self.session = ServerSession(service.limits, trio.current_time(), service.burden)
+        self.session = ServerSession(service.limits, trio.current_time(), service.burden, caller)
+        self._caller = caller
+        self._callers = service.callers
+        self._slicer = Slicer()
         self._service = service
         self._limits = service.limits
         self._stream = stream
         self._calls: dict[int, Call] = {}
         self._writer = Bell()
-        self._turn_bytes = _TURN_BYTES_MIN
         self._heard = trio.current_time()
         self._pong = trio.Event()
         self._idle = trio.Event()  # nothing is left to do or to say
@@ -72,6 +97,14 @@ class Connection:
     def wake_writer(self) -> None:
         """Something is queued at the session."""
         self._writer.ring()
+
+    async def give_way(self) -> None:
+        """Let others have their turn, between two slices of work for this peer; under suspicion, at the gate."""
+        if self.session.suspicious(trio.current_time()):
+            async with self._callers.gate():
+                pass  # the work follows: one slice for each pause, of whomever
+        else:
+            await trio.lowlevel.checkpoint()
 
     async def run(self) -> None:
         """Serve until the peer leaves, breaks the rules or falls silent, or until `drain` is done."""
@@ -89,6 +122,8 @@ class Connection:
                 nursery.cancel_scope.cancel()
         finally:
             self._idle.set()
+            for stream_id in tuple(self._calls):  # those whose task was never begun
+                self._forget(stream_id)
             self.session.unburden()
             with trio.move_on_after(self._limits.close_timeout_s, shield=True):
                 await self._stream.aclose()
@@ -100,20 +135,26 @@ class Connection:
         with trio.move_on_after(self._limits.preface_timeout_s):
             data = await self._receive()
         while data:
-            start = 0
-            while start < len(data):
-                if start:
-                    await trio.lowlevel.checkpoint()
-                part = data[start : start + self._turn_bytes]
-                start += len(part)
-                self._take(part)
+            began = False
+            for part in self._slicer.cut(data, SLICE_FRAMES):
+                if self.session.suspicious(trio.current_time()):
+                    await self._take_at_gate(part)
+                else:
+                    if began:
+                        await trio.lowlevel.checkpoint()
+                    self._take(part)
+                began = True
                 if self.session.failed is not None:
                     return
             data = await self._receive()
 
+    async def _take_at_gate(self, data: bytes | bytearray) -> None:
+        """Others, and others under suspicion, have their turn before this one's next."""
+        async with self._callers.gate():
+            self._take(data)
+
     def _take(self, data: bytes | bytearray) -> None:
-        """What is handled before others have their turn. A new connection begins small and grows; one that sends what
-        is of no use stays small, so that its frames wait for one another and not everybody else for them."""
+        """What is handled before others have their turn."""
         self._heard = now = trio.current_time()
         fresh: list[Call] = []
         for event in self.session.receive(data, now):
@@ -123,8 +164,6 @@ class Connection:
         if self.session.failed is None:
             for call in fresh:
                 self._start(call)
-        grown = min(2 * self._turn_bytes, self._limits.receive_chunk_bytes)
-        self._turn_bytes = _TURN_BYTES_MIN if self.session.suspicious else grown
 
     async def _receive(self) -> bytes | bytearray:
         """The next bytes; empty when the peer is gone, in whatever way it went."""
@@ -154,6 +193,11 @@ class Connection:
         if method is None:
             self.session.finish(stream, _METHOD_NOT_FOUND)
             return
+        if self._caller.calls >= self._limits.max_calls_per_caller:
+            self.session.blame()
+            self.session.finish(stream, _TOO_MANY_CALLS)
+            return
+        self._caller.calls += 1
         timeout_s = math.inf if head.timeout_s is None else head.timeout_s
         call = Call(self, stream, method, self._heard + timeout_s)
         self._calls[stream.id] = call
@@ -170,7 +214,7 @@ class Connection:
         try:
             await run_call(call, self._service.intercept)
         finally:
-            self._calls.pop(call.stream.id, None)
+            self._forget(call.stream.id)
             if call.gone:
                 self.session.lingering -= 1
             self._check_idle()
@@ -181,7 +225,7 @@ class Connection:
             call.fate = status
             call.scope.cancel()
         else:
-            self._calls.pop(stream.id, None)
+            self._forget(stream.id)
             self.session.finish(stream, trailers(status))
 
     def _reset(self, stream: Stream) -> None:
@@ -191,8 +235,12 @@ class Connection:
             call.gone = True
             call.scope.cancel()
         else:
-            self._calls.pop(stream.id, None)
+            self._forget(stream.id)
             self.session.lingering -= 1
+
+    def _forget(self, stream_id: int) -> None:
+        if self._calls.pop(stream_id, None) is not None:
+            self._caller.calls -= 1
 
     def _abandon_calls(self) -> None:
         """The peer is gone: cancel what still works for it."""
@@ -306,3 +354,17 @@ class Connection:
     def _check_idle(self) -> None:
         if self._leaving and not (self._calls or self.session.streams or self.session.wants_send):
             self._idle.set()
+
+
+async def refuse(stream: trio.abc.Stream, limits: ServerLimits) -> None:
+    """Tells the peer of a connection that may not be to calm down, within `close_timeout_s`, and closes it."""
+    session = ServerSession(limits, trio.current_time())
+    session.fail("too many connections of this caller", http2.ErrorCodes.ENHANCE_YOUR_CALM)
+    with trio.move_on_after(limits.close_timeout_s):
+        try:
+            await stream.send_all(session.take())
+            # Read what it has said already: closing a socket over unread bytes would destroy the GOAWAY.
+            await stream.receive_some(limits.receive_chunk_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # it has gone already, and need not be told
+    await stream.aclose()

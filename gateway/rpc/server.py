@@ -4,6 +4,7 @@ import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import grpc
@@ -11,7 +12,8 @@ import trio
 
 from .burden import Burden
 from .call import Batch, Method, Requests
-from .connection import Connection
+from .callers import Callers
+from .connection import Connection, refuse
 from .invoke import Intercept
 from .limits import ServerLimits
 from .metadata import Metadata, RequestHead
@@ -50,10 +52,22 @@ class Server:
         limits: what it grants its peers.
         intercept: called with the `Context` of every call to a known method; the handler runs inside the async
             context manager it returns, which may abort, and sees the handler's exception.
+        callers: shared by servers of one process, whose callers share its core.
+        caller_of: names the holder of a client certificate (DER), so that what it costs is counted over all its
+            connections; None: by the certificate. Callers without one are known by their address.
     """
 
-    def __init__(self, *, limits: ServerLimits = _DEFAULTS, intercept: Intercept | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        limits: ServerLimits = _DEFAULTS,
+        intercept: Intercept | None = None,
+        callers: Callers | None = None,
+        caller_of: Callable[[bytes], str] | None = None,
+    ) -> None:
         self.limits = limits
+        self.callers = callers or Callers(limits)
+        self._caller_of = caller_of or _fingerprint
         self.intercept = intercept
         self.burden = Burden()
         self._methods: dict[bytes, Method] = {}
@@ -124,12 +138,26 @@ class Server:
 
     async def serve_stream(self, stream: trio.abc.Stream, *, peer: str | None = None) -> None:
         """Serve one connected stream (plaintext, or TLS after its handshake) until it ends, and close it."""
-        connection = Connection(self, stream, peer or _peer(stream), getattr(stream, "peer_certificate", None))
-        self._connections.add(connection)
+        peer, certificate = peer or _peer(stream), getattr(stream, "peer_certificate", None)
+        name = f"holder {self._caller_of(certificate)}" if certificate else f"address {peer.rpartition(':')[0]}"
+        caller = self.callers.join(name)
+        if caller is None:
+            log.info("refused a connection from %s: its caller has %d", peer, self.limits.max_connections_per_caller)
+            await refuse(stream, self.limits)
+            return
         try:
-            await connection.run()
+            if caller.budget.suspicious(trio.current_time()):
+                async with self.callers.gate():
+                    connection = Connection(self, stream, peer, certificate, caller)
+            else:
+                connection = Connection(self, stream, peer, certificate, caller)
+            self._connections.add(connection)
+            try:
+                await connection.run()
+            finally:
+                self._connections.discard(connection)
         finally:
-            self._connections.discard(connection)
+            self.callers.leave(caller)
 
     async def _accept_all(self, listeners: Sequence[Listener], connections: trio.Nursery) -> None:
         assert self._accepting is not None
@@ -215,6 +243,10 @@ def _method(path: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> Method:
         request_streaming=handler.request_streaming,
         response_streaming=handler.response_streaming,
     )
+
+
+def _fingerprint(certificate: bytes) -> str:
+    return sha256(certificate).hexdigest()
 
 
 def _host(socket: trio.SocketStream) -> str:
