@@ -177,6 +177,7 @@ class Call:
             RpcError: RESOURCE_EXHAUSTED if it may not: the client does not read what it has asked for.
         """
         if not self.wire.session.may_hold(size):
+            self.wire.session.blame()
             raise RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many answers wait unread on this connection")
 
     async def wait_for_room(self) -> None:
