@@ -7,7 +7,7 @@ What goes wrong with counting alone: all tasks that are ready run before any soc
 takes its call through about five such turns of the loop. A connection that has a millisecond of work done in each
 makes everybody wait five of them, long before it has done enough to be ended. So there are three ways to be handled:
 
-- alone, or with a small share of the core: slice after slice, with a look at the others after each millisecond;
+- alone, or with a small share of the core: slice after slice, with a turn for the others after each millisecond;
 - with a large share while others call: one slice of all connections of that caller, then GIVE_WAY_TURNS for the others;
 - under suspicion: through one gate for all such callers, where a slice is followed by a pause three times as long.
 """
@@ -119,8 +119,12 @@ class Callers:
 
     def must_give_way(self, caller: Caller, now: float) -> bool:
         """Whether it takes much while others call."""
+        return caller.takes_much(now) and not self.alone(caller, now)
+
+    def alone(self, caller: Caller, now: float) -> bool:
+        """Whether nobody else in good standing has been heard for a while."""
         others_at = self._others_at if caller is self._last else self._last_at
-        return now - others_at < ACTIVE_S and caller.takes_much(now)
+        return now - others_at >= ACTIVE_S
 
     @asynccontextmanager
     async def turn_of(self, caller: Caller) -> AsyncIterator[None]:

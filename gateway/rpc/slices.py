@@ -3,7 +3,6 @@
 Bytes alone say little: 64 KiB may be four frames of messages, which cost next to nothing, or four thousand PINGs.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 PREFACE_BYTES: Final = 24  # before the first frame, RFC 9113 section 3.4
@@ -23,30 +22,24 @@ class Slicer:
         self._rest = PREFACE_BYTES  # bytes still to come of what has begun
         self._head = b""  # of a frame whose head is not here whole
 
-    def cut(self, data: bytes | bytearray, frames_max: int) -> Iterator[bytes | bytearray]:
-        """`data` in order, in slices that hold the beginnings of frames worth `frames_max` at most, but at least one.
-
-        Take all slices of one call before the next call.
-        """
-        start = position = worth = 0
+    def end(self, data: bytes | bytearray, start: int, frames_max: int) -> int:
+        """Where in `data` the slice ends that begins at `start`: before the frame that would make it worth more than
+        `frames_max`, though it has one at least. The next slice begins there, or with the next `data`."""
+        position, worth = start, 0
         while True:
-            position += self._rest
-            if position >= len(data):
-                self._rest = position - len(data)
-                break
-            head = self._head + data[position : position + HEAD_BYTES - len(self._head)]
+            at = position + self._rest
+            if at >= len(data):
+                self._rest = at - len(data)
+                return len(data)
+            head = self._head + data[at : at + HEAD_BYTES - len(self._head)]
             if len(head) < HEAD_BYTES:
                 self._head, self._rest = bytes(head), 0
-                break
+                return len(data)
             size = int.from_bytes(head[:3], "big")
             more = 1 + (size // HEADER_BYTES_PER_FRAME if head[3] in (_HEADERS, _CONTINUATION) else 0)
-            if worth and worth + more > frames_max and position > start:
-                yield data[start:position]
-                start, worth = position, 0
+            if worth and worth + more > frames_max:
+                self._rest = 0
+                return at
             worth += more
-            position += HEAD_BYTES - len(self._head)
+            position = at + HEAD_BYTES - len(self._head)
             self._head, self._rest = b"", size
-        if start == 0:
-            yield data
-        elif start < len(data):
-            yield data[start:]

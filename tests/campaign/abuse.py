@@ -31,7 +31,8 @@ OUT: Final = BUILD / "abuse.json"
 GROWTH_BYTES_MAX: Final = 50_000_000
 P99_RATIO_MAX: Final = 2.0
 ROUNDS: Final = 2  # attacks of one run, each between two calms
-CALM_S: Final = 3.0
+RAID_S_ENOUGH: Final = 15.0  # an attack as long as this one is not made again
+CALM_S: Final = 2.0
 SETTLE_S: Final = 0.5  # after an attack: what it left is cleared away, and counts for neither
 WATCH_EVERY_S: Final = 0.05
 SERVER_CORE: Final = 0
@@ -41,7 +42,9 @@ Span = tuple[float, float]
 
 
 @asynccontextmanager
-async def process(module: str, *words: str, core: int | None = None, urgent: bool = False) -> AsyncIterator[trio.Process]:
+async def process(
+    module: str, *words: str, core: int | None = None, urgent: bool = False
+) -> AsyncIterator[trio.Process]:
     """One of ours, on this core or on all but the server's; killed when we leave."""
     command = [sys.executable, "-m", f"tests.campaign.{module}", *words]
     others = set(range(os.cpu_count() or 1)) - {SERVER_CORE}
@@ -120,6 +123,10 @@ async def suffered(attack: Attack) -> dict[str, Any]:
                             raids.append(await line(raid))
                             lasted = time.monotonic() - began
                             raids[-1]["core_wait_share"] = (core_wait_s(edge["pid"]) - waited_s) / lasted
+                        if lasted > RAID_S_ENOUGH:
+                            await _pass(SETTLE_S)
+                            await _calm(calms)
+                            break
                         await _pass(SETTLE_S)
                         await _calm(calms)
                     nursery.cancel_scope.cancel()
