@@ -110,7 +110,9 @@ async def suffered(attack: Attack) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         async with process("stage", folder, core=SERVER_CORE, urgent=True) as server:
             edge = await line(server)
-            async with process("bystander", edge["plaintext"], edge["known"], urgent=True) as bystander:
+            async with process(
+                "bystander", edge["plaintext"], edge["known"], str(edge["pid"]), urgent=True
+            ) as bystander:
                 await _calm(calms)  # the first one warms up
                 calms.clear()
                 await _calm(calms)
@@ -161,23 +163,25 @@ def judged(attack: Attack, raids: list[dict[str, Any]], growth: int, failures: d
     }
 
 
-def timed(calls: Iterable[tuple[float, float]], calms: list[Span], attacks: list[Span]) -> dict[str, Any]:
-    """The bystander's milliseconds in calm and under attack; a call counts where it began."""
+def timed(calls: Iterable[tuple[float, float, float]], calms: list[Span], attacks: list[Span]) -> dict[str, Any]:
+    """The bystander's milliseconds in calm and under attack, and those that the server worked in them; a call counts
+    where it began."""
     calls = list(calls)
     calm, under = (_within(calls, spans) for spans in (calms, attacks))
     figures: dict[str, Any] = {"others_calls": [len(calm), len(under)]}
-    for name, share in (("p50", 0.50), ("p99", 0.99)):
-        before, during = percentile(calm, share), percentile(under, share)
+    for name, which, share in (("p50", 0, 0.50), ("p99", 0, 0.99), ("work_p99", 1, 0.99)):
+        before, during = (percentile([one[which] for one in part], share) for part in (calm, under))
         figures[f"others_{name}_ms"] = [round(before * 1e3, 2), round(during * 1e3, 2)]
         figures[f"others_{name}_ratio"] = round(during / before, 2) if before and under else None
     # How much the calms differ among themselves is how little a ratio near the bound means.
-    figures["calm_p99_ms"] = [round(percentile(_within(calls, [span]), 0.99) * 1e3, 2) for span in calms]
+    seconds = ([one[0] for one in _within(calls, [span])] for span in calms)
+    figures["calm_p99_ms"] = [round(percentile(part, 0.99) * 1e3, 2) for part in seconds]
     ratio = figures["others_p99_ratio"]
     return figures | {"p99_held": ratio is not None and ratio < P99_RATIO_MAX}
 
 
-def _within(calls: list[tuple[float, float]], spans: list[Span]) -> list[float]:
-    return [seconds for began, seconds in calls if any(start <= began < end for start, end in spans)]
+def _within(calls: list[tuple[float, float, float]], spans: list[Span]) -> list[tuple[float, float]]:
+    return [(seconds, worked) for began, seconds, worked in calls if any(start <= began < end for start, end in spans)]
 
 
 async def main(only: str) -> int:
@@ -202,7 +206,8 @@ def told(one: dict[str, Any]) -> str:
     return (
         f"{one['attack']:32} {'held' if one['held'] else 'BROKEN':6} {one['growth_mb']:6.1f} MB  "
         f"p50 {p50[0]:7.2f} -> {p50[1]:7.2f} ms  p99 {p99[0]:7.2f} -> {p99[1]:7.2f} ms  "
-        f"x {one['others_p99_ratio']}{'' if one['p99_held'] else ' NOT HELD'}"
+        f"x {one['others_p99_ratio']}{'' if one['p99_held'] else ' NOT HELD'}  "
+        f"server's work x {one['others_work_p99_ratio']}"
     )
 
 

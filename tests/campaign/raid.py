@@ -17,7 +17,7 @@ import trio
 from tests.campaign.attacks import ATTACKS, Endings
 
 NICE: Final = 10
-RAID_S_MIN: Final = 4.0
+RAID_S_MIN: Final = 3.0
 RAID_S_MAX: Final = 180.0
 
 

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 import trio
@@ -132,9 +133,7 @@ async def test_one_gate_for_all_under_suspicion(autojump_clock: trio.testing.Moc
     async with trio.open_nursery() as nursery:
         for _ in range(5):
             nursery.start_soon(work)
-    assert [later - earlier for earlier, later in zip(began, began[1:], strict=False)] == pytest.approx(
-        [PAUSE_S_MIN] * 4
-    )
+    assert [later - earlier for earlier, later in pairwise(began)] == pytest.approx([PAUSE_S_MIN] * 4)
 
 
 async def test_a_long_slice_closes_the_gate_for_a_bounded_time(autojump_clock: trio.testing.MockClock) -> None:
@@ -191,7 +190,7 @@ async def test_turns_between_the_slices_of_one_caller() -> None:
             both.start_soon(connection)
         over.set()
     assert len(at) == 6
-    assert all(later - earlier >= GIVE_WAY_TURNS for earlier, later in zip(at, at[1:], strict=False))
+    assert all(later - earlier >= GIVE_WAY_TURNS for earlier, later in pairwise(at))
 
 
 async def test_callers_remembered(autojump_clock: trio.testing.MockClock) -> None:
