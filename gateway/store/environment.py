@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -210,6 +211,28 @@ def check_format(path: Path, stored: bytes | None) -> None:
         )
 
 
+RESIZES_MAX: Final = 10  # times a daemon's map may grow between two looks at its size
+
+
+def begin_reading(env: Environment) -> Any:
+    """A read transaction beside a daemon whose map may have grown since."""
+    return _with_its_size(env, env.begin)
+
+
+def _open_beside_a_daemon(env: Environment, name: str) -> Any:
+    return _with_its_size(env, partial(env.open_db, name.encode(), create=False))
+
+
+def _with_its_size(env: Environment, look: Callable[[], Any]) -> Any:
+    """Looks, and takes the size of the daemon's map first where that has grown."""
+    for _ in range(RESIZES_MAX):
+        try:
+            return look()
+        except lmdb.MapResizedError:
+            env.set_mapsize(0)
+    return look()
+
+
 @contextmanager
 def opened_for_reading(path: Path) -> Iterator[Maps]:
     """The mappings for a process that only reads, also while a daemon writes. Raises DataDirectoryUnusable."""
@@ -228,9 +251,9 @@ def opened_for_reading(path: Path) -> Iterator[Maps]:
         raise DataDirectoryUnusable(f"{path / DATA_FILE}: {error}") from error
     with env:
         try:
-            handles = {name: env.open_db(name.encode(), create=False) for name in layout.MAPPINGS}
+            handles = {name: _open_beside_a_daemon(env, name) for name in layout.MAPPINGS}
         except lmdb.NotFoundError as error:
             raise DataDirectoryUnusable(f"{path} holds an LMDB environment that is not Causeway's") from error
-        with env.begin() as txn:
+        with begin_reading(env) as txn:
             check_format(path, txn.get(layout.META_FORMAT, db=handles[layout.META]))
         yield Maps(env, handles)

@@ -41,10 +41,11 @@ from gateway.store.environment import (
     open_environment,
     open_maps,
 )
+from gateway.store.job import Job
 from gateway.store.reads import View
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
-from gateway.store.writer import CommitTimed, Job, Usage, Writer
+from gateway.store.writer import CommitTimed, Usage, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -330,7 +331,7 @@ class LmdbStore:
     def _view(self) -> Iterator[View]:
         """A read transaction; nothing in it awaits, so none outlives a turn of the event loop (READ_TXN_S_MAX)."""
         with self._map_lock, self._maps.env.begin() as txn:
-            yield View(self._maps, txn, self._note)
+            yield View(self._maps, txn, self._note, self._writer.recent)
 
     def _note(self, corrupt: CorruptRecord) -> None:
         """Called from both threads; at worst one finding is logged twice."""

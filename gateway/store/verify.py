@@ -22,7 +22,7 @@ from gateway.core.facts import GENESIS, STORE_ID, Fact, StoreKind, chained
 from gateway.core.payment import Payment
 from gateway.core.states import IllegalStep, Kind, State, step
 from gateway.store import layout, records
-from gateway.store.environment import Maps, opened_for_reading
+from gateway.store.environment import Maps, begin_reading, opened_for_reading
 from gateway.store.reads import View
 from gateway.store.records import CorruptRecord
 
@@ -88,12 +88,7 @@ class _Verifier:
     def _views(self) -> Iterator[View]:
         """A fresh transaction for each turn of the caller's loop."""
         while True:
-            try:
-                txn = self._maps.env.begin()
-            except lmdb.MapResizedError:
-                self._maps.env.set_mapsize(0)  # the daemon's map has grown: take its size
-                continue
-            with txn:
+            with begin_reading(self._maps.env) as txn:
                 yield View(self._maps, txn, lambda error: self.report.found(error.mapping, error.key, error.what))
 
     def _pages(self, mapping: str) -> Iterator[tuple[View, list[tuple[bytes, bytes]]]]:

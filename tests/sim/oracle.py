@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import trio
 
 from gateway.core.facts import Fact
-from gateway.core.payment import Payment, wire_reference
+from gateway.core.payment import Payment, is_wire_reference
 from gateway.core.reasons import Reason, may_retry
 from gateway.core.states import STEPS, Kind, State
 
@@ -33,6 +33,8 @@ class Life:
     bank: str
     state: State = State.RECEIVED
     version: int = 0
+    wire_reference: str = ""
+    """Of its first attempt; empty before."""
     payload_sha256: bytes = b""
     inquiries_asked: int = 0
     """Inquiries that reached the bank during the present doubt."""
@@ -98,10 +100,11 @@ class Oracle:
                 not self.holds(fact.bank, fact.wire_reference), "nothing is resent that the bank holds (law 4)", fact
             )
             self.must(
-                fact.wire_reference == wire_reference(fact.payment_id, fact.bank),
-                "the wire reference is a function of payment and bank (law 3)",
+                is_wire_reference(fact.wire_reference) and life.wire_reference in ("", fact.wire_reference),
+                "a resend bears the same wire reference (law 3)",
                 fact,
             )
+            life.wire_reference = fact.wire_reference
             first = self.by_wire.setdefault((fact.bank, fact.wire_reference), fact.payment_id)
             self.must(first == fact.payment_id, "a wire reference names one payment", fact)
         if fact.kind is Kind.NOT_SENT:
