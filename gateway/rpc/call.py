@@ -9,6 +9,7 @@ import grpc
 import trio
 
 from .bell import Bell
+from .callers import BOMB
 from .framing import Deflated, frame, frame_gzip, inflating
 from .refusals import GZIP_RESPONSE_HEADERS, RESPONSE_HEADERS
 from .server_session import ServerSession
@@ -131,7 +132,7 @@ class Call:
                 parts.append(part)
                 await self.wire.give_way()
         except RpcError:
-            session.blame()
+            session.blame(BOMB)
             raise
         request = self.decode(b"".join(parts))
         self.compressed_request = True

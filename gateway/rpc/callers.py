@@ -39,6 +39,8 @@ ENDED: Final = 50.0
 """Frames of no use that a connection counts for which had to be ended: it cost its handshake and its state."""
 FAILED: Final = 10.0
 """The same for a message that cannot be taken: too large, no gzip, too much unread."""
+BOMB: Final = 100.0
+"""The same for a compressed message that was inflated in vain: up to ten milliseconds of work."""
 PAUSE_S_MIN: Final = 0.001  # what trio's clock can tell apart on epoll
 PAUSE_S_MAX: Final = 0.1  # however long a slice took: a machine that slept must not keep the gate closed
 

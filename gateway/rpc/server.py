@@ -10,13 +10,16 @@ from typing import Any
 import grpc
 import trio
 
+from gateway.net import http2
+
 from .burden import Burden
 from .call import Batch, Method, Requests
 from .callers import Callers
-from .connection import Connection, refuse
+from .connection import Connection
 from .invoke import Intercept
 from .limits import ServerLimits
 from .metadata import Metadata, RequestHead
+from .server_session import ServerSession
 
 __all__ = ["Batch", "Listener", "Requests", "Server", "ServerLimits"]
 
@@ -143,7 +146,7 @@ class Server:
         caller = self.callers.join(name)
         if caller is None:
             log.info("refused a connection from %s: its caller has %d", peer, self.limits.max_connections_per_caller)
-            await refuse(stream, self.limits)
+            await _refuse(stream, self.limits)
             return
         try:
             if caller.budget.suspicious(trio.current_time()):
@@ -243,6 +246,20 @@ def _method(path: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> Method:
         request_streaming=handler.request_streaming,
         response_streaming=handler.response_streaming,
     )
+
+
+async def _refuse(stream: trio.abc.Stream, limits: ServerLimits) -> None:
+    """Tells the peer of a connection that may not be to calm down, within `close_timeout_s`, and closes it."""
+    session = ServerSession(limits, trio.current_time())
+    session.fail("too many connections of this caller", http2.ErrorCodes.ENHANCE_YOUR_CALM)
+    with trio.move_on_after(limits.close_timeout_s):
+        try:
+            await stream.send_all(session.take())
+            # Read what it has said already: closing a socket over unread bytes would destroy the GOAWAY.
+            await stream.receive_some(limits.receive_chunk_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # it has gone already, and need not be told
+    await stream.aclose()
 
 
 def _fingerprint(certificate: bytes) -> str:

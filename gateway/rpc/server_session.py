@@ -81,9 +81,9 @@ class ServerSession(Session[Stream]):
             self._caller.spend(now, ENDED)
         return events
 
-    def blame(self) -> None:
+    def blame(self, tokens: float = FAILED) -> None:
         """A message of this caller had to be refused after it had cost us something."""
-        self._caller.spend(self._now, FAILED)
+        self._caller.spend(self._now, tokens)
 
     def _break(self, stream: Stream, status: Status) -> None:
         self.blame()
