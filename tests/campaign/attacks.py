@@ -290,12 +290,15 @@ async def scraps(address: str, size: int) -> Endings:
 
 
 async def idle(address: str, size: int) -> Endings:
-    """`size` connections that greet and do nothing more; every one of them is served."""
+    """`size` connections that greet and do nothing more; one caller's share of them is served, the others are told to
+    calm down."""
+    endings: Endings = Counter()
     async with AsyncExitStack() as stack:
         for _ in range(size):
             one = await stack.enter_async_context(attacker(address))
             await one.until(SETTINGS, 0)
-        return Counter({"idle": size})
+            endings[one.ending or "idle"] += 1
+        return endings
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +344,7 @@ ATTACKS: Final = (
     Attack("unfinished messages", unfinished_messages, 1, 10, NONE),
     Attack("unread pages", unread_pages, 1, 10, NONE),
     Attack("unread watches", unread_watches, 1, 10, NONE),
-    Attack("idle connections", idle, 100, 900, frozenset({"idle"})),
+    Attack("idle connections", idle, 100, 900, frozenset({"idle", "ENHANCE_YOUR_CALM"})),
     Attack("TLS handshakes that never begin", stalled, 0, 2_000, CLOSED, "tls"),
     Attack("preface byte by byte", drip(GREETING, b"", 1.0), 0, 100),
     Attack("headers byte by byte", drip(_HANGING * 10, GREETING, 1.0), 0, 100),
