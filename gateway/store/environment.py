@@ -177,8 +177,8 @@ def check_flags(env: Environment) -> None:
 
 
 def open_maps(path: Path, env: Environment) -> Maps:
-    """The mappings of a data directory, made if it is new. Raises DataDirectoryUnusable where a newer Causeway has
-    written it or the device fails, CorruptRecord where its format cannot be read."""
+    """The mappings of a data directory, made if it is new. Raises DataDirectoryUnusable where another format of
+    Causeway has written it or the device fails, CorruptRecord where its format cannot be read."""
     is_new = dict(env.info())["last_txnid"] == 0
     try:
         with env.begin(write=True) as txn:
@@ -208,6 +208,12 @@ def check_format(path: Path, stored: bytes | None) -> None:
         raise DataDirectoryUnusable(
             f"{path} was written by a newer Causeway (format {number}, this one reads {layout.FORMAT}): "
             "start that version again, or restore a backup made before the upgrade"
+        )
+    if number < layout.FORMAT:
+        raise DataDirectoryUnusable(
+            f"{path} was written by a Causeway from before the first release (format {number}, this one reads "
+            f"{layout.FORMAT}), which no version converts: finish its payments with the commit that wrote it, then "
+            "start with an empty directory, and hand in no key again that the old one has; never just delete it"
         )
 
 

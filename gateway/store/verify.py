@@ -82,6 +82,8 @@ class _Verifier:
         self._maps = maps
         self._counted: Counter[tuple[str, State]] = Counter()
         self._counted_to = 0
+        self._said: dict[bytes, list[str]] = {}
+        """Payment → what banks said of it while its record could not be read; bounded as the facts about it are."""
 
     # ------------------------------------------------------------ walking
 
@@ -149,6 +151,10 @@ class _Verifier:
             report.found(mapping, key, "speaks of the store and of a payment at once")
         elif not about_store and view.get(layout.PAYMENT2RECORD, fact.payment_id) is None:
             report.found(mapping, key, "speaks of a payment that is not there")
+        if fact.kind is StoreKind.UNREADABLE_PAYMENT:
+            said = f"{fact.bank} has said {fact.bank_status or 'a word'} of it (evidence {fact.evidence_sha256.hex()})"
+            payment_id = view.get(layout.WIRE2PAYMENT, layout.wire_key(fact.bank, fact.wire_reference)) or b""
+            self._said.setdefault(payment_id, []).append(said)
         if fact.evidence_sha256 and view.get(layout.EVIDENCE, fact.evidence_sha256) is None:
             report.found(mapping, key, "rests on evidence that is not there")
 
@@ -195,7 +201,7 @@ class _Verifier:
         try:
             payment = records.unseal_payment(mapping, payment_id, stored)
         except CorruptRecord as error:
-            self.report.found(mapping, payment_id, error.what)
+            self.report.found(mapping, payment_id, "; ".join([error.what, *self._said.get(payment_id, ())]))
             return
         self._counted[payment.instruction.bank, payment.state] += 1
         for index, key in layout.standing(payment) + layout.moving(payment):

@@ -13,7 +13,7 @@ ELSEWHERE = {
         *("QUEUED/expired", "REFUSED/*", "EXPIRED/*", "*/withheld"),
     ),
     "a restore from a backup: tests/store": ("*/suspected",),
-    "no word of a bank leads there: core/outcome.py": ("ACCEPTED/contradicted",),
+    "a rejection of an older message: tests/scenarios": ("ACCEPTED/contradicted", "IN_DOUBT/contradicted"),
 }
 """Steps that nothing in a run makes happen, by the reason."""
 

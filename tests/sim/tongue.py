@@ -24,6 +24,8 @@ class Said:
     word: str
     status: str = ""
     reason: str = ""
+    message: str = ""
+    """The message it names; "" = none, or in real pain.002 the one that asked last."""
 
 
 class Tongue(Protocol):
@@ -46,7 +48,7 @@ class Tongue(Protocol):
 
 
 class Plain:
-    """The fakes' lines: `reference WORD status reason`."""
+    """The fakes' lines: `reference WORD status reason message`."""
 
     denies = True
 
@@ -70,7 +72,7 @@ class Plain:
 
 
 def _line(said: Said) -> str:
-    return f"{said.reference} {said.word} {said.status} {said.reason}".strip()
+    return f"{said.reference} {said.word} {said.status} {said.reason} {said.message}".strip()
 
 
 SETTINGS = {"initiating_party_name": "Example Trading AG", "company_name": "Example Trading AG"}
