@@ -118,8 +118,20 @@ class GrpcSettings(Section):
         default=4 * MIB, ge=INSTRUCTION_BYTES_MAX, le=64 * MIB, description="Largest message taken or sent, in bytes."
     )
     connections_max: int = Field(default=1_000, ge=1, le=100_000, description="Connections open at once at most.")
+    connections_per_caller_max: int = Field(
+        default=500,
+        ge=1,
+        le=100_000,
+        description="Of these, of one caller: of one principal, or of one address in plaintext.",
+    )
     streams_per_connection_max: int = Field(
         default=100, ge=1, le=10_000, description="Calls open at once on one connection at most."
+    )
+    calls_per_caller_max: int = Field(
+        default=4_000, ge=1, le=1_000_000, description="Calls of one caller open at once on all its connections."
+    )
+    watches_per_principal_max: int = Field(
+        default=500, ge=1, le=1_000, description="Streams of facts that one principal may follow at once."
     )
     keepalive_after_s: float = Field(
         default=60.0, ge=1, le=7_200, description="Silence after which a client is probed, in seconds."

@@ -32,6 +32,7 @@ from gateway.net.tls import TlsContext, TlsFileBad, TlsServerFiles, server_conte
 from gateway.net.tls_renewal import Renewal, refuse_expired
 from gateway.net.tls_stream import TlsStream
 from gateway.rpc import reflection
+from gateway.rpc.callers import Callers
 from gateway.rpc.context import Context
 from gateway.rpc.health import Health
 from gateway.rpc.limits import ServerLimits
@@ -65,6 +66,7 @@ class Edge:
         self._watch = watch
         self._breaker_of = breaker_of
         self._health = Health()
+        self._callers = Callers(limits_of(config))  # of both listeners: they share the core
         self._draining = False
         self._servers: list[tuple[Server, Listener]] = []
         self._certificates: Renewal | None = None
@@ -127,8 +129,15 @@ class Edge:
                 nursery.start_soon(server.drain, grace_s)
 
     async def _add(self, name: str, host: str, port: int, principals: Principals, upgrade: Upgrade | None) -> None:
-        server = Server(limits=limits_of(self._config), intercept=self._traced, gate=Shedding(self._house))
-        payments = PaymentService(self._house, principals, self._watch)
+        server = Server(
+            limits=limits_of(self._config),
+            intercept=self._traced,
+            gate=Shedding(self._house),
+            callers=self._callers,
+            caller_of=principals.name_of,
+        )
+        watches_max = self._config.grpc.watches_per_principal_max
+        payments = PaymentService(self._house, principals, self._watch, watches_max)
         payment_service_pb2_grpc.add_PaymentServiceServicer_to_server(payments, server)
         banks = BankService(self._house, principals, self._breaker_of)
         bank_service_pb2_grpc.add_BankServiceServicer_to_server(banks, server)
@@ -225,7 +234,9 @@ def limits_of(config: Config) -> ServerLimits:
     buffer_bytes = max(_DEFAULTS.connection_buffer_bytes, 2 * grpc.message_bytes_max)
     return ServerLimits(
         max_connections=grpc.connections_max,
+        max_connections_per_caller=grpc.connections_per_caller_max,
         max_concurrent_streams=grpc.streams_per_connection_max,
+        max_calls_per_caller=grpc.calls_per_caller_max,
         max_receive_message_bytes=grpc.message_bytes_max,
         max_send_message_bytes=grpc.message_bytes_max,
         connection_buffer_bytes=buffer_bytes,

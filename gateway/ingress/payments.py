@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final, Protocol
 
+import trio
 from google.rpc import status_pb2
 
-from causeway.v1 import payment_pb2
 from causeway.v1 import payment_service_pb2 as service
 from causeway.v1.payment_service_pb2_grpc import PaymentServiceServicer
 from gateway import limits
@@ -35,6 +35,7 @@ from gateway.ingress.errors import (
     as_rpc_error,
     going_down,
 )
+from gateway.ingress.places import Places
 from gateway.ingress.principals import Principals
 from gateway.ingress.trace import parent_of
 from gateway.ingress.turns import RETRY_AFTER_S, TURN_MAX, Turns
@@ -44,6 +45,8 @@ from gateway.telemetry import names
 
 ACCEPT_MAX: Final = 256
 """Instructions of one stream handled at once: about 10 ms of work without a pause for others, and one commit."""
+ANSWERS_MAX: Final = 16
+"""Answers of these made at a time: a refusal with its details takes some 50 us."""
 LINKS_MAX: Final = 32
 """Traces that one page handed to a watcher is linked to at most."""
 HISTORY_MAX: Final = 1_000  # facts of one payment shown at once; a payment with more is watched or audited instead
@@ -78,12 +81,16 @@ class Watch(Protocol):
 
 
 class PaymentService(PaymentServiceServicer):
-    def __init__(self, house: House, principals: Principals, watch: Watch) -> None:
+    def __init__(
+        self, house: House, principals: Principals, watch: Watch, watches_max: int = limits.WATCHERS_MAX
+    ) -> None:
+        """`watches_max`: of one principal at once."""
         self._house = house
         self._store = house.store
         self._principals = principals
         self._watch = watch
         self._pages = Turns()
+        self._places = Places(watches_max)
 
     async def SubmitPayment(  # noqa: N802 (the API's name, as below)
         self, request: service.SubmitPaymentRequest, context: Call
@@ -122,8 +129,7 @@ class PaymentService(PaymentServiceServicer):
     ) -> service.ListPaymentsResponse:
         with answered():
             asked = requests.page_asked(request, self._principals.of(context.peer_certificate).tenant)
-            payments, after = await self._page(asked)
-            return service.ListPaymentsResponse(payments=payments, next_page_token=asked.next_token(after))
+            return await self._page(asked)
 
     async def CancelPayment(  # noqa: N802
         self, request: service.CancelPaymentRequest, context: Call
@@ -161,19 +167,20 @@ class PaymentService(PaymentServiceServicer):
         self, request: service.WatchPaymentsRequest, context: Call
     ) -> AsyncIterator[Batch[service.WatchPaymentsResponse]]:
         with answered():
-            tenant = self._principals.of(context.peer_certificate).tenant
+            caller = self._principals.of(context.peer_certificate)
             asked = requests.WatchAsked(request, await self._store.last_sequence())
             watch = self._watch(
-                tenant, asked.after, payment_ids=asked.payment_ids, states=asked.states, bank=asked.bank
+                caller.tenant, asked.after, payment_ids=asked.payment_ids, states=asked.states, bank=asked.bank
             )
-            async with aclosing(watch) as pages:
-                async for facts, looked_at in pages:
-                    for start in range(0, max(1, len(facts)), TURN_MAX):
-                        part = facts[start : start + TURN_MAX]
-                        until = looked_at if start + TURN_MAX >= len(facts) else part[-1].sequence
-                        await self._pages.pause()
-                        # Under no name of ours: a reader may keep us here for hours, and must not keep the messages.
-                        yield Batch(self._told(part, until))
+            with self._places.one(caller.name):
+                async with aclosing(watch) as pages:
+                    async for facts, looked_at in pages:
+                        for start in range(0, max(1, len(facts)), TURN_MAX):
+                            part = facts[start : start + TURN_MAX]
+                            until = looked_at if start + TURN_MAX >= len(facts) else part[-1].sequence
+                            await self._pages.pause()
+                            # Under no name of ours: a reader may keep us here for hours, without the messages.
+                            yield Batch(self._told(part, until))
             raise going_down()
 
     async def _submit(
@@ -182,31 +189,36 @@ class PaymentService(PaymentServiceServicer):
         """One answer per instruction, in order. Only StoreFailed ends the stream: then nobody knows, and an answer
         would be a guess."""
         answers: list[service.SubmitPaymentsResponse] = []
+        admitted: Sequence[Admitted | Refusal] = ()
         shed: Overloaded | None = None
         try:
             room = room_for(self._house, len(arrived))
             drafts = [translate.draft(request.instruction) for request in arrived[:room]]
-            answers += map(_answer, arrived, await accept(self._house, caller, drafts, parent))
+            admitted = await accept(self._house, caller, drafts, parent)
         except Overloaded as error:
             shed = error
+        for start in range(0, len(admitted), ANSWERS_MAX):
+            part = slice(start, start + ANSWERS_MAX)
+            answers += map(_answer, arrived[part], admitted[part])
+            await trio.lowlevel.checkpoint()
         if len(answers) < len(arrived):
             told = as_proto(as_rpc_error(shed or Overloaded("store queue", RETRY_AFTER_S)))
             answers += [_refused(request, told) for request in arrived[len(answers) :]]
         return answers
 
-    async def _page(self, asked: requests.Page) -> tuple[list[payment_pb2.Payment], bytes]:
+    async def _page(self, asked: requests.Page) -> service.ListPaymentsResponse:
         """The payments of a page, and where the next one begins; in parts, so that others have their turn between."""
         self._pages.check_room()
-        found: list[payment_pb2.Payment] = []
-        after = asked.after
-        while len(found) < asked.size:
-            limit = min(TURN_MAX, asked.size - len(found))
+        page, after = service.ListPaymentsResponse(), asked.after
+        while len(page.payments) < asked.size:
+            limit = min(TURN_MAX, asked.size - len(page.payments))
             async with self._pages.turn():
                 part, after = await self._store.page(asked.which, after=after, limit=limit)
-                found += [translate.payment(payment) for payment in part]
+                page.payments.extend(translate.payment(payment) for payment in part)
             if len(part) < limit or not after:
                 break
-        return found, after
+        page.next_page_token = asked.next_token(after)
+        return page
 
     def _told(self, facts: Sequence[Fact], looked_at: int) -> list[service.WatchPaymentsResponse]:
         """Each fact with the position after it, and a heartbeat where the page goes further than its last fact."""

@@ -7,6 +7,7 @@ the order URI, DNS, common name; the first that a principal claims decides.
 import logging
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from hashlib import sha256
 from typing import Final
 
 from cryptography import x509
@@ -48,6 +49,12 @@ class Principals:
         if principal is not None:
             return principal
         raise PrincipalUnknown if certificate else NoCertificate
+
+    def name_of(self, certificate: bytes) -> str:
+        """By what name the costs of a certificate's (DER) holder are counted: the principal's, so that a second
+        certificate of his is no second purse, or the certificate's own where nobody knows it."""
+        principal = self._recognised(certificate)
+        return f"principal {principal.name}" if principal else f"certificate {sha256(certificate).hexdigest()}"
 
     def with_role(self, certificate: bytes | None, role: Role) -> Principal:
         """As `of`, and raises RoleRequired where the configuration does not give its holder the role."""

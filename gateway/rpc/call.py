@@ -9,7 +9,8 @@ import grpc
 import trio
 
 from .bell import Bell
-from .framing import Deflated, frame, frame_gzip, inflate
+from .callers import BOMB
+from .framing import Deflated, frame, frame_gzip, inflating
 from .refusals import GZIP_RESPONSE_HEADERS, RESPONSE_HEADERS
 from .server_session import ServerSession
 from .status import RpcError, Status
@@ -45,6 +46,7 @@ class Wire(Protocol):
     peer_certificate: bytes | None
 
     def wake_writer(self) -> None: ...
+    async def give_way(self) -> None: ...
 
 
 class Call:
@@ -107,18 +109,37 @@ class Call:
         return messages
 
     def decode(self, raw: bytes) -> Any:
-        """One request message from its bytes.
+        """One request message from its bytes, which are not compressed.
 
         Raises:
-            RpcError: INTERNAL if they are no such message, or what `inflate` raises.
+            RpcError: INTERNAL if they are no such message.
         """
-        self.compressed_request = type(raw) is Deflated
-        if self.compressed_request:
-            raw = inflate(raw, self.wire.session.limits.max_receive_message_bytes)
+        self.compressed_request = False
         try:
             return self.method.deserialize(raw)
         except Exception as error:
             raise RpcError(grpc.StatusCode.INTERNAL, "Exception deserializing request!") from error
+
+    async def decode_any(self, raw: bytes) -> Any:
+        """The same of bytes that may be `Deflated`: inflated in slices, with everybody's turn between them.
+
+        Raises:
+            RpcError: what `decode` and `inflating` raise.
+        """
+        if type(raw) is not Deflated:
+            return self.decode(raw)
+        session = self.wire.session
+        parts: list[bytes] = []
+        try:
+            for part in inflating(raw, session.limits.max_receive_message_bytes):
+                parts.append(part)
+                await self.wire.give_way()
+        except RpcError:
+            session.blame(BOMB)
+            raise
+        request = self.decode(b"".join(parts))
+        self.compressed_request = True
+        return request
 
     def encode(self, response: Any) -> bytes:
         """One response message, framed.
@@ -160,6 +181,7 @@ class Call:
             RpcError: RESOURCE_EXHAUSTED if it may not: the client does not read what it has asked for.
         """
         if not self.wire.session.may_hold(size):
+            self.wire.session.blame()
             raise RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many answers wait unread on this connection")
 
     async def wait_for_room(self) -> None:
@@ -192,7 +214,7 @@ class Requests(Generic[Request]):
             self._raw.extend(await self._call.take())
             if not self._raw:
                 raise StopAsyncIteration
-        message: Request = self._call.decode(self._raw.popleft())
+        message: Request = await self._call.decode_any(self._raw.popleft())
         return message
 
     async def batch(self) -> list[Request]:
@@ -209,15 +231,15 @@ class Requests(Generic[Request]):
             requests: list[Request] = [decode(message) for message in raw]
             raw.clear()
             return requests
-        return self._inflated_batch()
+        return await self._inflated_batch()
 
-    def _inflated_batch(self) -> list[Request]:
+    async def _inflated_batch(self) -> list[Request]:
         limit = self._call.wire.session.limits.max_receive_message_bytes
         requests: list[Request] = []
         size = 0
         while self._raw and size < limit:
             raw = self._raw.popleft()
-            request = self._call.decode(raw)
+            request = await self._call.decode_any(raw)
             # What it weighs inflated is not known here without doing it twice; gzip's ratio is bounded by 1,032.
             size += len(raw) * 1_032 if type(raw) is Deflated else len(raw)
             requests.append(request)

@@ -8,28 +8,46 @@ import logging
 import math
 import random
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import grpc
 import trio
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2
 
 from .bell import Bell
 from .burden import Burden
 from .call import Call, Method
+from .callers import CALL_S, Caller, Callers
 from .events import Broken, Event, Opened, PingAcked, Readable, Reset
 from .invoke import Intercept, run_call
 from .limits import ServerLimits
 from .metadata import RequestHead
 from .server_session import ServerSession
-from .status import Status, trailers
+from .slices import Slicer
+from .status import Status, rich_status, trailers
 from .stream import Stream
 
 log = logging.getLogger(__name__)
 
+_TOO_MANY_CALLS = trailers(
+    rich_status(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "too many calls of this caller are open",
+        error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=1)),
+    )
+)
 _METHOD_NOT_FOUND = trailers(Status(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"))
 _STOPPING = Status(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
 _LINGER_BYTES = 256 * 1024
-_TURN_BYTES_MIN = 1_024  # about fifty of the smallest frames, a millisecond of work
+SLICE_FRAMES: Final = 4
+"""Frames handled at once of a caller that gives way or waits at the gate: two calls, a quarter of a millisecond."""
+AMONG_OTHERS_FRAMES: Final = 16
+"""The same for a caller that takes little of the core."""
+ALONE_FRAMES: Final = 128
+"""The same where nobody else calls: the larger the slices, the more answers leave with one write."""
+TURN_S: Final = 0.001
+"""Slices of one connection handled before other tasks have their turn, where it need not give way after each."""
 _KEEPALIVE = b"alive?\0\0"
 _DRAIN = b"drain?\0\0"
 
@@ -43,6 +61,7 @@ class Service(Protocol):
 
     limits: ServerLimits
     burden: Burden
+    callers: Callers
     intercept: Intercept | None
     gate: Gate | None
 
@@ -56,28 +75,52 @@ class Connection:
         stream: a trio Stream on which the peer speaks HTTP/2 with prior knowledge.
         peer: as `Context.peer` gives it.
         peer_certificate: DER, or None.
+        caller: whose connection it is; has been counted.
     """
 
-    def __init__(self, service: Service, stream: trio.abc.Stream, peer: str, peer_certificate: bytes | None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        stream: trio.abc.Stream,
+        peer: str,
+        peer_certificate: bytes | None,
+        caller: Caller,
+    ) -> None:
         self.peer = peer
         self.peer_certificate = peer_certificate
-        self.session = ServerSession(service.limits, trio.current_time(), service.burden)
+        self.session = ServerSession(service.limits, trio.current_time(), service.burden, caller)
+        self._caller = caller
+        self._callers = service.callers
+        self._slicer = Slicer()
         self._service = service
         self._limits = service.limits
         self._stream = stream
         self._calls: dict[int, Call] = {}
         self._writer = Bell()
-        self._turn_bytes = _TURN_BYTES_MIN
-        self._heard = trio.current_time()
+        self._heard = self._turn_began = trio.current_time()
         self._pong = trio.Event()
         self._idle = trio.Event()  # nothing is left to do or to say
         self._nursery: trio.Nursery | None = None
         self._draining = False
         self._leaving = False
+        self._abandoning = False
 
     def wake_writer(self) -> None:
         """Something is queued at the session."""
         self._writer.ring()
+
+    async def give_way(self) -> None:
+        """Let others have their turn, between two slices of work for this peer."""
+        now = trio.current_time()
+        # The work follows: one slice for each pause, of whomever.
+        if self.session.suspicious(now):
+            async with self._callers.gate():
+                pass
+        elif self._callers.alone(self._caller, now):
+            await trio.lowlevel.checkpoint()
+        else:
+            async with self._callers.turn_of(self._caller):
+                pass
 
     async def run(self) -> None:
         """Serve until the peer leaves, breaks the rules or falls silent, or until `drain` is done."""
@@ -88,13 +131,15 @@ class Connection:
                 nursery.start_soon(self._write)
                 nursery.start_soon(self._watch)
                 await self._read()
-                self._abandon_calls()
+                await self._abandon_calls()
                 if self.session.failed is not None:
                     log.info("connection from %s ended: %s", self.peer, self.session.failed)
                     await self._hang_up()
                 nursery.cancel_scope.cancel()
         finally:
             self._idle.set()
+            for stream_id in tuple(self._calls):  # those whose task was never begun
+                self._forget(stream_id)
             self.session.unburden()
             with trio.move_on_after(self._limits.close_timeout_s, shield=True):
                 await self._stream.aclose()
@@ -106,20 +151,38 @@ class Connection:
         with trio.move_on_after(self._limits.preface_timeout_s):
             data = await self._receive()
         while data:
+            self._turn_began = trio.current_time()
             start = 0
             while start < len(data):
-                if start:
-                    await trio.lowlevel.checkpoint()
-                part = data[start : start + self._turn_bytes]
-                start += len(part)
-                self._take(part)
+                start = await self._take_in_turn(data, start)
                 if self.session.failed is not None:
                     return
             data = await self._receive()
 
+    async def _take_in_turn(self, data: bytes | bytearray, start: int) -> int:
+        """One slice, in one of the ways that rpc.callers tells of; gives where it ends."""
+        callers, caller, now = self._callers, self._caller, trio.current_time()
+        if self.session.suspicious(now):
+            end = self._slicer.end(data, start, SLICE_FRAMES)
+            async with callers.gate():
+                self._take(data[start:end])
+            return end
+        if callers.must_give_way(caller, now):
+            end = self._slicer.end(data, start, SLICE_FRAMES)
+            async with callers.turn_of(caller):
+                self._take(data[start:end])
+        else:
+            alone = callers.alone(caller, now)
+            end = self._slicer.end(data, start, ALONE_FRAMES if alone else AMONG_OTHERS_FRAMES)
+            self._take(data[start:end])
+        callers.heard(caller, now)
+        if end < len(data) and trio.current_time() - self._turn_began > TURN_S:
+            await trio.lowlevel.checkpoint()
+            self._turn_began = trio.current_time()
+        return end
+
     def _take(self, data: bytes | bytearray) -> None:
-        """What is handled before others have their turn. A new connection begins small and grows; one that sends what
-        is of no use stays small, so that its frames wait for one another and not everybody else for them."""
+        """What is handled before others have their turn."""
         self._heard = now = trio.current_time()
         fresh: list[Call] = []
         for event in self.session.receive(data, now):
@@ -129,8 +192,7 @@ class Connection:
         if self.session.failed is None:
             for call in fresh:
                 self._start(call)
-        grown = min(2 * self._turn_bytes, self._limits.receive_chunk_bytes)
-        self._turn_bytes = _TURN_BYTES_MIN if self.session.suspicious else grown
+        self._caller.use(now, trio.current_time() - now + len(fresh) * CALL_S)
 
     async def _receive(self) -> bytes | bytearray:
         """The next bytes; empty when the peer is gone, in whatever way it went."""
@@ -165,6 +227,11 @@ class Connection:
         if turned_away is not None:
             self.session.finish(stream, trailers(turned_away))
             return
+        if self._caller.calls >= self._limits.max_calls_per_caller:
+            self.session.blame()
+            self.session.finish(stream, _TOO_MANY_CALLS)
+            return
+        self._caller.calls += 1
         timeout_s = math.inf if head.timeout_s is None else head.timeout_s
         call = Call(self, stream, method, self._heard + timeout_s)
         self._calls[stream.id] = call
@@ -181,7 +248,7 @@ class Connection:
         try:
             await run_call(call, self._service.intercept)
         finally:
-            self._calls.pop(call.stream.id, None)
+            self._forget(call.stream.id)
             if call.gone:
                 self.session.lingering -= 1
             self._check_idle()
@@ -192,7 +259,7 @@ class Connection:
             call.fate = status
             call.scope.cancel()
         else:
-            self._calls.pop(stream.id, None)
+            self._forget(stream.id)
             self.session.finish(stream, trailers(status))
 
     def _reset(self, stream: Stream) -> None:
@@ -202,16 +269,24 @@ class Connection:
             call.gone = True
             call.scope.cancel()
         else:
-            self._calls.pop(stream.id, None)
+            self._forget(stream.id)
             self.session.lingering -= 1
 
-    def _abandon_calls(self) -> None:
-        """The peer is gone: cancel what still works for it."""
-        for call in self._calls.values():
+    def _forget(self, stream_id: int) -> None:
+        if self._calls.pop(stream_id, None) is not None:
+            self._caller.calls -= 1
+
+    async def _abandon_calls(self) -> None:
+        """The peer is gone: cancel what still works for it. In parts where it just left: a hundred handlers that wind
+        down in one turn of the loop held everybody up for 20 ms. Where it had to be ended, nothing more may be said."""
+        self._abandoning = True
+        for number, call in enumerate(tuple(self._calls.values())):
             if not call.gone:
                 call.gone = True
                 self.session.lingering += 1
                 call.scope.cancel()
+            if self.session.failed is None and number % SLICE_FRAMES == SLICE_FRAMES - 1:
+                await self.give_way()
 
     # What leaves
 
@@ -230,7 +305,8 @@ class Connection:
                 if session.failed is not None:
                     self._idle.set()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._close()
+            if not self._abandoning:
+                self._close()
 
     def _wake_flushed(self) -> None:
         flushed, self.session.flushed = self.session.flushed, []

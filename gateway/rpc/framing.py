@@ -6,6 +6,7 @@ Source: "gRPC over HTTP/2", section Length-Prefixed-Message.
 
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import Final
 
 import grpc
@@ -17,6 +18,13 @@ PREFIX_BYTES: Final = PREFIX.size
 _GZIP: Final = 16 + zlib.MAX_WBITS
 # Level 1 is three times as fast as the default and loses a tenth of the ratio on repetitive protobuf.
 _GZIP_LEVEL: Final = 1
+_GZIP_BYTES_MIN: Final = 18  # of a member: head 10, checksum 4, length 4 (RFC 1952 section 2.3)
+_ISIZE: Final = struct.Struct("<L")
+_SQUEEZED_BYTES: Final = 16 * 1024  # zlib copies what it has not taken, with every slice
+DEFLATE_RATIO_MAX: Final = 1_032
+"""Two bits name at most 258 bytes: an announced length beyond it is no length, and the member is broken."""
+INFLATE_SLICE_BYTES: Final = 64 * 1024
+"""Of plain text made at a time: some 0.2 ms of work."""
 
 
 class Deflated(bytes):
@@ -38,22 +46,45 @@ def frame_gzip(message: bytes) -> bytes:
 
 
 def inflate(squeezed: bytes, max_bytes: int) -> bytes:
-    """Undo gzip.
+    """Undo gzip at once; see `inflating`, whose errors it raises."""
+    return b"".join(inflating(squeezed, max_bytes))
+
+
+def inflating(squeezed: bytes, max_bytes: int) -> Iterator[bytes]:
+    """Undo gzip, slice by slice: between two of them others may work.
+
+    A bomb is not blown up: gzip ends with the length of what it holds (RFC 1952 section 2.3.1), and who lies about it
+    gets no further than `max_bytes`.
 
     Raises:
-        RpcError: RESOURCE_EXHAUSTED if the message would exceed `max_bytes` (a bomb is not blown up first),
-            INTERNAL if it is not exactly one whole gzip member.
+        RpcError: RESOURCE_EXHAUSTED if the message would exceed `max_bytes`, INTERNAL if it is not exactly one whole
+            gzip member.
     """
+    announced = _ISIZE.unpack(squeezed[-4:])[0] if len(squeezed) >= _GZIP_BYTES_MIN else 0
+    if max_bytes < announced <= len(squeezed) * DEFLATE_RATIO_MAX:
+        raise _too_large(max_bytes)
     decompressor = zlib.decompressobj(_GZIP)
-    try:
-        message = decompressor.decompress(squeezed, max_bytes + 1)
-    except zlib.error as error:
-        raise RpcError(grpc.StatusCode.INTERNAL, "compressed message is not gzip") from error
-    if len(message) > max_bytes:
-        raise RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, f"decompressed message larger than max ({max_bytes} bytes)")
-    if not decompressor.eof or decompressor.unused_data:
+    left, rest = max_bytes, b""
+    for start in range(0, len(squeezed), _SQUEEZED_BYTES):
+        rest = squeezed[start : start + _SQUEEZED_BYTES]
+        while rest and not decompressor.eof:
+            try:
+                part = decompressor.decompress(rest, min(INFLATE_SLICE_BYTES, left + 1))
+            except zlib.error as error:
+                raise RpcError(grpc.StatusCode.INTERNAL, "compressed message is not gzip") from error
+            rest = decompressor.unconsumed_tail
+            left -= len(part)
+            if left < 0:
+                raise _too_large(max_bytes)
+            yield part
+        if rest:
+            break
+    if not decompressor.eof or rest or decompressor.unused_data:
         raise RpcError(grpc.StatusCode.INTERNAL, "compressed message is cut short or followed by rubbish")
-    return message
+
+
+def _too_large(max_bytes: int) -> RpcError:
+    return RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, f"decompressed message larger than max ({max_bytes} bytes)")
 
 
 class MessageReader:

@@ -100,7 +100,7 @@ async def _only_request(call: Call) -> Any:
         raise RpcError(grpc.StatusCode.UNIMPLEMENTED, f'"{call.method.path}" requires exactly one request message.')
     if len(messages) > 1:
         raise RpcError(grpc.StatusCode.INTERNAL, "more than one message in a call that takes one")
-    return call.decode(messages[0])
+    return await call.decode_any(messages[0])
 
 
 async def _stream_responses(call: Call, context: Context, argument: Any) -> None:

@@ -16,6 +16,10 @@ class ServerLimits:
         nobody has shown a certificate for yet; without one it is closed unread. A descriptor and about 100 KiB each.
       max_handshakes: of these at most, so many may still be in `upgrade`; one more ends the longest. TLS costs some
         70 KiB before anybody has shown who they are.
+      max_connections_per_caller: of these, of one caller (one certificate's holder; one address in plaintext). One
+        more is told ENHANCE_YOUR_CALM. Half of all: nobody alone can keep everybody else out.
+      max_callers_remembered: callers without a connection that are kept in mind for what they did; the one that was
+        quiet for longest is forgotten first. Some 300 bytes each.
       handshake_timeout_s: for the caller's `upgrade` (TLS); a silent peer must not hold a slot.
       preface_timeout_s: from the handshake to the first bytes of HTTP/2, for the same reason.
       frame_timeout_s: for one frame or header block to arrive whole, while bytes of it keep coming; 16 KiB at 1 KiB/s.
@@ -25,6 +29,8 @@ class ServerLimits:
     Calls
       max_concurrent_streams: per connection; one more is refused with REFUSED_STREAM, which clients retry. Handlers
         still winding down after a reset may add as many again. Bounds the tasks of one connection.
+      max_calls_per_caller: over all its connections; one more is RESOURCE_EXHAUSTED with RetryInfo. A call costs a
+        task and some 10 KiB, so that one caller holds 40 MiB of them at most.
       max_receive_message_bytes: after decompression. 4 MiB is what every gRPC implementation defaults to.
       max_send_message_bytes: before compression. Stock clients refuse more than 4 MiB anyway.
       header_list_bytes: decoded size of one header list; gRPC's own hard limit is 16 KiB.
@@ -65,9 +71,14 @@ class ServerLimits:
         streams that are over) a connection may send at once; the next one is answered with ENHANCE_YOUR_CALM.
         A batch job that cancels a thousand calls at a stroke is still served.
       abuse_refill_per_s: how fast that allowance comes back; a lively client cancels less.
+      caller_burst: the same for a caller over all its connections, with connections that had to be ended and messages
+        that had to be refused (rpc.callers). Half of it gone ends nothing: the caller's frames wait at the gate.
+      caller_refill_per_s: how fast that comes back; a hundred lively clients of one caller cancel less.
     """
 
     max_connections: int = 1_024
+    max_connections_per_caller: int = 512
+    max_callers_remembered: int = 4_096
     max_handshakes: int = 256
     handshake_timeout_s: float = 10.0
     preface_timeout_s: float = 10.0
@@ -76,6 +87,7 @@ class ServerLimits:
     close_timeout_s: float = 1.0
 
     max_concurrent_streams: int = 256
+    max_calls_per_caller: int = 4_096
     max_receive_message_bytes: int = 4 * MIB
     max_send_message_bytes: int = 4 * MIB
     header_list_bytes: int = 16 * KIB
@@ -104,6 +116,8 @@ class ServerLimits:
 
     abuse_burst: int = 1_000
     abuse_refill_per_s: float = 100.0
+    caller_burst: int = 1_000
+    caller_refill_per_s: float = 400.0
 
     def __post_init__(self) -> None:
         assert self.frame_bytes >= 16 * KIB, "RFC 9113 section 6.5.2 allows no smaller maximum"

@@ -4,17 +4,22 @@ import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import grpc
 import trio
 
+from gateway.net import http2
+
 from .burden import Burden
 from .call import Batch, Method, Requests
+from .callers import Callers
 from .connection import Connection, Gate
 from .invoke import Intercept
 from .limits import ServerLimits
 from .metadata import Metadata, RequestHead
+from .server_session import ServerSession
 
 __all__ = ["Batch", "Listener", "Requests", "Server", "ServerLimits"]
 
@@ -52,13 +57,24 @@ class Server:
             context manager it returns, which may abort, and sees the handler's exception.
         gate: asked as soon as a call's headers are read; a status ends the call there, before it costs a task or its
             request is looked at.
+        callers: shared by servers of one process, whose callers share its core.
+        caller_of: names the holder of a client certificate (DER), so that what it costs is counted over all its
+            connections; None: by the certificate. Callers without one are known by their address.
     """
 
     def __init__(
-        self, *, limits: ServerLimits = _DEFAULTS, intercept: Intercept | None = None, gate: Gate | None = None
+        self,
+        *,
+        limits: ServerLimits = _DEFAULTS,
+        intercept: Intercept | None = None,
+        gate: Gate | None = None,
+        callers: Callers | None = None,
+        caller_of: Callable[[bytes], str] | None = None,
     ) -> None:
         self.limits = limits
         self.gate = gate
+        self.callers = callers or Callers(limits)
+        self._caller_of = caller_of or _fingerprint
         self.intercept = intercept
         self.burden = Burden()
         self._methods: dict[bytes, Method] = {}
@@ -129,12 +145,26 @@ class Server:
 
     async def serve_stream(self, stream: trio.abc.Stream, *, peer: str | None = None) -> None:
         """Serve one connected stream (plaintext, or TLS after its handshake) until it ends, and close it."""
-        connection = Connection(self, stream, peer or _peer(stream), getattr(stream, "peer_certificate", None))
-        self._connections.add(connection)
+        peer, certificate = peer or _peer(stream), getattr(stream, "peer_certificate", None)
+        name = f"holder {self._caller_of(certificate)}" if certificate else f"address {peer.rpartition(':')[0]}"
+        caller = self.callers.join(name)
+        if caller is None:
+            log.info("refused a connection from %s: its caller has %d", peer, self.limits.max_connections_per_caller)
+            await _refuse(stream, self.limits)
+            return
         try:
-            await connection.run()
+            if caller.budget.suspicious(trio.current_time()):
+                async with self.callers.gate():
+                    connection = Connection(self, stream, peer, certificate, caller)
+            else:
+                connection = Connection(self, stream, peer, certificate, caller)
+            self._connections.add(connection)
+            try:
+                await connection.run()
+            finally:
+                self._connections.discard(connection)
         finally:
-            self._connections.discard(connection)
+            self.callers.leave(caller)
 
     async def _accept_all(self, listeners: Sequence[Listener], connections: trio.Nursery) -> None:
         assert self._accepting is not None
@@ -220,6 +250,24 @@ def _method(path: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> Method:
         request_streaming=handler.request_streaming,
         response_streaming=handler.response_streaming,
     )
+
+
+async def _refuse(stream: trio.abc.Stream, limits: ServerLimits) -> None:
+    """Tells the peer of a connection that may not be to calm down, within `close_timeout_s`, and closes it."""
+    session = ServerSession(limits, trio.current_time())
+    session.fail("too many connections of this caller", http2.ErrorCodes.ENHANCE_YOUR_CALM)
+    with trio.move_on_after(limits.close_timeout_s):
+        try:
+            await stream.send_all(session.take())
+            # Read what it has said already: closing a socket over unread bytes would destroy the GOAWAY.
+            await stream.receive_some(limits.receive_chunk_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # it has gone already, and need not be told
+    await stream.aclose()
+
+
+def _fingerprint(certificate: bytes) -> str:
+    return sha256(certificate).hexdigest()
 
 
 def _host(socket: trio.SocketStream) -> str:

@@ -7,8 +7,9 @@ import grpc
 
 from gateway.net import http2
 
-from .abuse import AbuseBudget, PingStrikes
+from .abuse import CONNECTION_SUSPICIOUS_BELOW, AbuseBudget, PingStrikes
 from .burden import Burden
+from .callers import ENDED, FAILED, Caller
 from .events import Event, Opened
 from .framing import MessageReader
 from .limits import ServerLimits
@@ -30,7 +31,9 @@ class ServerSession(Session[Stream]):
     takes one off for each Reset, at once or when the handler is done.
     """
 
-    def __init__(self, limits: ServerLimits, now: float, burden: Burden | None = None) -> None:
+    def __init__(
+        self, limits: ServerLimits, now: float, burden: Burden | None = None, caller: Caller | None = None
+    ) -> None:
         self._h2 = http2.ServerConnection(
             {
                 http2.SettingCodes.MAX_CONCURRENT_STREAMS: limits.max_concurrent_streams,
@@ -42,7 +45,10 @@ class ServerSession(Session[Stream]):
         super().__init__(self._h2, limits, now, burden)
         self.lingering = 0
         self._progress = now  # when a frame was last whole
-        self._abuse = AbuseBudget(limits, now)
+        self._abuse = AbuseBudget(
+            limits.abuse_burst, limits.abuse_refill_per_s, now, suspicious_below=CONNECTION_SUSPICIOUS_BELOW
+        )
+        self._caller = (caller or Caller("", limits, now)).budget
         self._pings = PingStrikes(limits)
         self._refuse_above = _LAST_STREAM_ID
         self._on |= {
@@ -56,10 +62,9 @@ class ServerSession(Session[Stream]):
 
     # What arrives
 
-    @property
-    def suspicious(self) -> bool:
-        """Whether the peer has sent more of no use than a decent one does."""
-        return self._abuse.suspicious
+    def suspicious(self, now: float) -> bool:
+        """Whether the peer, here or on its other connections, has sent more of no use than a decent one does."""
+        return self._abuse.suspicious(now) or self._caller.suspicious(now)
 
     def receive(self, data: bytes | bytearray, now: float) -> list[Event]:
         """See Session. A peer that takes forever over one frame is told to calm down too: whoever reads only what it
@@ -72,9 +77,20 @@ class ServerSession(Session[Stream]):
             self.fail("a frame takes too long", http2.ErrorCodes.ENHANCE_YOUR_CALM)
         if self._h2.header_block_bytes > self.limits.header_list_bytes:
             self.fail("header block too large", http2.ErrorCodes.ENHANCE_YOUR_CALM)
+        if self.failed is not None:
+            self._caller.spend(now, ENDED)
         return events
 
+    def blame(self, tokens: float = FAILED) -> None:
+        """A message of this caller had to be refused after it had cost us something."""
+        self._caller.spend(self._now, tokens)
+
+    def _break(self, stream: Stream, status: Status) -> None:
+        self.blame()
+        super()._break(stream, status)
+
     def _spend(self, reason: str) -> None:
+        self._caller.spend(self._now)
         if not self._abuse.spend(self._now):
             raise TooMuch(reason)
 
@@ -129,8 +145,8 @@ class ServerSession(Session[Stream]):
         super()._on_settings(event)
 
     def _on_window(self, event: http2.WindowUpdated) -> None:
-        if not self._abuse.update(self._now):
-            raise TooMuch("too many window updates")
+        if not self._abuse.update():
+            self._spend("too many window updates")
         super()._on_window(event)
 
     def _on_reset(self, event: http2.StreamReset) -> None:

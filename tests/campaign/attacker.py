@@ -1,6 +1,7 @@
 """One attacker's connection: bytes as they please, and how the server ended it."""
 
 import struct
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -16,6 +17,8 @@ GREETING: Final = PREFACE + bytes(3) + b"\x04" + bytes(5)
 DATA, HEADERS, PRIORITY, RESET, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
 END_STREAM, END_HEADERS = 1, 4
 CONNECT_S: Final = 20.0
+FROM: Final = "127.0.0.2" if sys.platform == "linux" else None
+"""Where attackers come from: all of 127/8 is loopback on Linux, and the bystander comes from 127.0.0.1."""
 
 
 def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
@@ -122,7 +125,7 @@ async def attacker(address: str, *, greet: bytes = GREETING, reads: bool = True)
     """Connected, with the greeting sent. `reads` False: it never takes a byte from the socket."""
     host, port = address.rsplit(":", 1)
     with trio.fail_after(CONNECT_S):
-        stream = await trio.open_tcp_stream(host, int(port))
+        stream = await trio.open_tcp_stream(host, int(port), local_address=FROM)
     async with trio.open_nursery() as nursery:
         one = Attacker(stream)
         if reads:

@@ -188,13 +188,23 @@ async def oversized(address: str, size: int) -> Endings:
 
 
 async def gzip_bomb(address: str, size: int) -> Endings:
-    """`size` messages of 60 KB that unfold to 60 MB: each is RESOURCE_EXHAUSTED, unfolded to the limit at most."""
-    bomb = message(gzip.compress(bytes(60_000_000)), flag=1)
+    """`size` messages of 60 KB that unfold to 60 MB: each is RESOURCE_EXHAUSTED by the length it announces."""
+    return await bombs(address, size, gzip.compress(bytes(60_000_000)))
+
+
+async def lying_bomb(address: str, size: int) -> Endings:
+    """The same, but each says at its end that it holds 100 bytes: it is unfolded to the limit at most."""
+    return await bombs(address, size, gzip.compress(bytes(60_000_000))[:-4] + struct.pack("<L", 100))
+
+
+async def bombs(address: str, size: int, bomb: bytes) -> Endings:
+    """`size` calls, one after another, with this compressed message."""
+    whole = message(bomb, flag=1)
     endings: Endings = Counter()
     async with attacker(address) as one:
         for stream_id in range(1, 2 * size, 2):
             head = opened(stream_id, STREAM, (b"grpc-encoding", b"gzip"))
-            parts = [bomb[at : at + 16_000] for at in range(0, len(bomb), 16_000)]
+            parts = [whole[at : at + 16_000] for at in range(0, len(whole), 16_000)]
             await one.send(head + b"".join(frame(DATA, 0, stream_id, part) for part in parts))
             await one.until(HEADERS, stream_id)
             endings[f"status {one.statuses.get(stream_id)}"] += 1
@@ -280,12 +290,15 @@ async def scraps(address: str, size: int) -> Endings:
 
 
 async def idle(address: str, size: int) -> Endings:
-    """`size` connections that greet and do nothing more; every one of them is served."""
+    """`size` connections that greet and do nothing more; one caller's share of them is served, the others are told to
+    calm down."""
+    endings: Endings = Counter()
     async with AsyncExitStack() as stack:
         for _ in range(size):
             one = await stack.enter_async_context(attacker(address))
             await one.until(SETTINGS, 0)
-        return Counter({"idle": size})
+            endings[one.ending or "idle"] += 1
+        return endings
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,13 +337,14 @@ ATTACKS: Final = (
     Attack("many small headers", many_headers, 2, 500),
     Attack("oversized messages", oversized, 20, 500, TOO_MUCH),
     Attack("gzip bombs", gzip_bomb, 5, 200, TOO_MUCH),
+    Attack("gzip bombs that lie", lying_bomb, 2, 100, TOO_MUCH),
     Attack("scraps of a message", scraps, 5_000, 100_000),
     Attack("tiny messages", tiny_messages, 2_000, 50_000, frozenset({"status 0"})),
     Attack("never reading", never_reading, 20_000, 200_000, NONE),
     Attack("unfinished messages", unfinished_messages, 1, 10, NONE),
     Attack("unread pages", unread_pages, 1, 10, NONE),
     Attack("unread watches", unread_watches, 1, 10, NONE),
-    Attack("idle connections", idle, 100, 900, frozenset({"idle"})),
+    Attack("idle connections", idle, 100, 900, frozenset({"idle", "ENHANCE_YOUR_CALM"})),
     Attack("TLS handshakes that never begin", stalled, 0, 2_000, CLOSED, "tls"),
     Attack("preface byte by byte", drip(GREETING, b"", 1.0), 0, 100),
     Attack("headers byte by byte", drip(_HANGING * 10, GREETING, 1.0), 0, 100),

@@ -12,7 +12,7 @@ from gateway.net import http2
 from gateway.rpc.call import TAKEN_MAX
 from gateway.rpc.client import CallFailed
 from gateway.rpc.context import Context
-from gateway.rpc.framing import frame
+from gateway.rpc.framing import INFLATE_SLICE_BYTES, frame, frame_gzip
 from gateway.rpc.server import Batch, Requests, Server
 from tests.fills import fills
 from tests.rpc.echo import SMALL, Echo, channel_to, path, server_of, server_with
@@ -299,3 +299,23 @@ async def test_a_flood_of_empty_messages_is_handed_out_in_parts(autojump_clock: 
         await peer.wait_for(http2.StreamEnded, stream_id)
     assert sum(sizes) == 3_000
     assert max(sizes) == TAKEN_MAX
+
+
+async def test_inflating_lets_others_work(autojump_clock: trio.testing.MockClock) -> None:
+    """A large compressed message is inflated in slices: a small call on another connection, which came after it, is
+    answered first."""
+    order: list[int] = []
+
+    async def note(request: bytes, context: Context) -> bytes:
+        order.append(len(request))
+        return b""
+
+    size = 40 * INFLATE_SLICE_BYTES
+    server = server_with(note)
+    async with raw_peer(server) as large, raw_peer(server) as small:
+        head = headers(path=b"/test.Echo/Method", grpc_encoding=b"gzip")
+        squeezed = await large.request(head, frame_gzip(bytes(size)))
+        plain = await small.request(headers(path=b"/test.Echo/Method"), frame(b"x"))
+        await small.wait_for(http2.StreamEnded, plain)
+        await large.wait_for(http2.StreamEnded, squeezed)
+    assert order == [1, size]

@@ -1,6 +1,7 @@
 """Length-prefixed messages."""
 
 import gzip
+import random
 import struct
 
 import grpc
@@ -8,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rpc.framing import PREFIX, Deflated, MessageReader, frame, frame_gzip, inflate
+from gateway.rpc.framing import (
+    INFLATE_SLICE_BYTES,
+    PREFIX,
+    Deflated,
+    MessageReader,
+    frame,
+    frame_gzip,
+    inflate,
+    inflating,
+)
 from gateway.rpc.status import RpcError
 
 MESSAGES = st.lists(st.binary(max_size=200), max_size=20)
@@ -81,6 +91,36 @@ def test_bomb_is_not_blown_up() -> None:
     with pytest.raises(RpcError) as caught:
         inflate(gzip.compress(bytes(50_000_000)), 1_000)
     assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+LIMIT = 4 * INFLATE_SLICE_BYTES
+
+
+def test_an_honest_bomb_is_known_by_its_end() -> None:
+    """What says at its end that it is too large is refused before a byte of it is inflated."""
+    with pytest.raises(RpcError) as caught:
+        next(inflating(gzip.compress(bytes(50_000_000)), LIMIT))
+    assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("announced", [0, 100, LIMIT, 2**32 - 1])
+def test_a_bomb_that_lies_is_inflated_to_the_limit(announced: int) -> None:
+    """Whatever length it announces, it is inflated in slices, to the limit at most, and is RESOURCE_EXHAUSTED."""
+    bomb = gzip.compress(bytes(50_000_000))[:-4] + struct.pack("<L", announced)
+    made: list[int] = []
+    with pytest.raises(RpcError) as caught:
+        made.extend(map(len, inflating(bomb, LIMIT)))
+    assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert sum(made) <= LIMIT
+    assert max(made, default=0) <= INFLATE_SLICE_BYTES
+
+
+@pytest.mark.parametrize("size", [0, 1, LIMIT - 1, LIMIT])
+@pytest.mark.parametrize("noise", [False, True])
+def test_up_to_the_limit_it_is_whole(size: int, noise: bool) -> None:
+    """A message of the limit's size passes, whether its gzip is tiny or larger than itself."""
+    message = random.Random(size).randbytes(size) if noise else bytes(size)
+    assert inflate(gzip.compress(message), LIMIT) == message
 
 
 @pytest.mark.parametrize("squeezed", [b"no gzip", gzip.compress(b"cut")[:-1], gzip.compress(b"x") + b"more"])
