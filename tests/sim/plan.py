@@ -23,6 +23,9 @@ LIVES: Final = 60
 """Processes of a run, about, where the seed wants them to live a minute each."""
 CALM_S: Final = 8 * 3600.0
 """With everybody well-behaved: longer than any back-off, breaker, inquiry plan and final word of these profiles."""
+LAST_SENDS_S: Final = 1200.0
+"""For what people have freed last to be sent, by whichever lane: a bank that has it then says its final word with the
+last letters. Seed 160: one that was freed in the last hour was taken, and the run ended before that word."""
 LAST_LETTERS_S: Final = 3600.0
 """For the banks' last letters to be fetched."""
 

@@ -26,8 +26,9 @@ from tests.fakes.memory_store import MemoryStore
 from tests.sim.bank import SimBank, SimLink
 from tests.sim.determinism import run_seeded, stream
 from tests.sim.oracle import Oracle, Seen, Violated
-from tests.sim.outsiders import Clerks, Client, Watcher
-from tests.sim.plan import CALM_S, LAST_LETTERS_S, Plan
+from tests.sim.outsiders import Client, Watcher
+from tests.sim.people import SITTING_S_MAX, Clerks
+from tests.sim.plan import CALM_S, LAST_LETTERS_S, LAST_SENDS_S, Plan
 from tests.sim.process import Process, Recover, RunningStore, recover_as_daemon
 from tests.sim.quiet import QuietTrail
 from tests.sim.store import Hazards, SimLmdb, SimStore
@@ -209,6 +210,7 @@ class World:
 
     async def live(self) -> None:
         """Chaos, then calm."""
+        people: list[Clerks] = []
         async with trio.open_nursery() as clients:
             self._begin(stream(self.plan.seed, "first"))
             for watcher in self.watchers:
@@ -218,6 +220,7 @@ class World:
             if self.plan.clerks_every_s:
                 dice = stream(self.plan.seed, "clerks")
                 clerks = Clerks(self, self.oracle.holds, self.oracle, dice, self.faults, self.plan.clerks_every_s)
+                people.append(clerks)
                 self.nursery.start_soon(clerks.run)
             await self.operate(trio.current_time() + self.plan.chaos_s)
             self.calm = True
@@ -228,6 +231,9 @@ class World:
             self._begin(stream(self.plan.seed, "last"))
             self.nursery.start_soon(self.process.run)
         await trio.sleep(CALM_S)
+        for one in people:
+            one.gone_home = True
+        await trio.sleep(SITTING_S_MAX + LAST_SENDS_S)
         for bank in self.banks.values():
             bank.come_clean()
         await trio.sleep(LAST_LETTERS_S)
