@@ -9,6 +9,7 @@ import trio
 from gateway.config import BankProfile
 from gateway.core.facts import Fact, StoreKind
 from gateway.core.ports import Adapter, Collects, Link, Store, Trail, WallClock
+from gateway.departures import Departures
 from gateway.intake.bank import BankBook
 
 
@@ -76,6 +77,9 @@ class House:
     quarantine: Quarantine = field(default_factory=Quarantine)
     book: BankBook = field(init=False)
     """The same banks, as intake looks them up."""
+    departures: Departures = field(init=False)
+    """The messages between their mark and their first byte."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "book", BankBook(bank.profile for bank in self.banks.values()))
+        object.__setattr__(self, "departures", Departures(self.store))

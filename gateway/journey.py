@@ -50,6 +50,7 @@ from gateway.core.ports import (
     Submission,
     WireAnswer,
     WireRequest,
+    always,
 )
 from gateway.core.reasons import Reason
 from gateway.core.states import State
@@ -113,38 +114,39 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
         # A defect of ours that a payment meets. Nothing was sent; the daemon must not die of it at every start.
         logger.exception("composing failed unexpectedly", extra={"bank": bank.name})
         return await _uncomposable(house, bank, payments, happenings.held(Reason.COMPOSE_FAILED, HOLD_DEFECT))
-    with _send_span(house, bank, payments) as span:
+    ids = [payment.id for payment in payments]
+    with _send_span(house, bank, payments) as span, house.departures.of(ids) as departure:
         if not await _mark(house, bank, submission, request):
             return None
         if failpoints.armed:
             failpoints.reached(Point.SEND_MARKED)
-        steps, answered = await _exchange(house, bank, submission, request, span.traceparent)
+        steps, answered = await _exchange(house, bank, submission, request, span.traceparent, departure.wanted)
         if failpoints.armed:
             failpoints.reached(Point.SEND_ANSWERED)
         for stepped in await house.store.take(steps):
             _tell(house, bank, stepped)
         if failpoints.armed:
             failpoints.reached(Point.SEND_RECORDED)
-        if not answered:
+        if answered is False:
             span.failed(_reason_of(steps))
         return answered
 
 
 async def _exchange(
-    house: House, bank: Bank, submission: Submission, request: WireRequest, parent: str
-) -> tuple[list[Step], bool]:
+    house: House, bank: Bank, submission: Submission, request: WireRequest, parent: str, wanted: Callable[[], bool]
+) -> tuple[list[Step], bool | None]:
     """Sends, waits, and says for each payment what happened (law 4). The bool as `deliver` returns it."""
     answer: WireAnswer | None = None
     began_s = trio.current_time()
     try:
-        answer = await ask(house, bank, request, parent)
+        answer = await ask(house, bank, request, parent, wanted)
         steps = _answered(house, bank, submission, bank.adapter.read(submission, answer), answer)
         _observe(house, bank, began_s, "answered")
         return steps, any(step.outcome and step.outcome.word is not Word.NOT_PROCESSED for step in steps)
     except NotSent as error:
         reason = error.reason
         _observe(house, bank, began_s, "not_sent", reason)
-        return _each(submission, lambda payment: _try_again(house, bank, payment, reason)), False
+        return _each(submission, lambda payment: _try_again(house, bank, payment, reason)), False if wanted() else None
     except MaybeSent as error:
         reason, body = error.reason, b""
     except Unreadable:
@@ -158,13 +160,16 @@ async def _exchange(
     return _each(submission, lambda _: doubt(house, bank, reason, body)), False
 
 
-async def ask(house: House, bank: Bank, request: WireRequest, parent: str) -> WireAnswer:
-    """One exchange with a bank, traced below `parent`. Raises NotSent or MaybeSent."""
+async def ask(
+    house: House, bank: Bank, request: WireRequest, parent: str, wanted: Callable[[], bool] = always
+) -> WireAnswer:
+    """One exchange with a bank, traced below `parent`, unless it is not `wanted` any more when it is about to become
+    bytes. Raises NotSent or MaybeSent."""
     with house.trail.span(names.EXCHANGE, parent=parent, bank=bank.name, http_method=request.method) as span:
         if bank.profile.propagate_trace and span.traceparent:
             request = replace(request, headers=(*request.headers, ("traceparent", span.traceparent)))
         try:
-            answer = await bank.link.exchange(request, timeout_s=bank.profile.lane.request_timeout_s)
+            answer = await bank.link.exchange(request, timeout_s=bank.profile.lane.request_timeout_s, wanted=wanted)
         except (NotSent, MaybeSent) as error:
             span.failed(error.reason.value)
             raise
@@ -277,7 +282,7 @@ def _send_span(house: House, bank: Bank, payments: Sequence[Payment]) -> Abstrac
 
 
 async def _mark(house: House, bank: Bank, submission: Submission, request: WireRequest) -> bool:
-    """Commits the attempt of every payment in the message (law 3). False: the message must not leave."""
+    """Commits the attempt of every payment in the message (law 3). False: not of every one, and it must not leave."""
     now_ns = house.clock.now_ns()
     deadline_ns = now_ns + int(bank.profile.lane.request_timeout_s * 1e9)
     payload_sha256 = hashlib.sha256(request.body).digest()
@@ -300,9 +305,9 @@ async def _mark(house: House, bank: Bank, submission: Submission, request: WireR
         for payment in submission.payments
     ]
     stepped = await house.store.take(steps)
-    if all(one.taken for one in stepped) and await _still_sending(house, submission):
+    if all(one.taken for one in stepped):
         return True
-    # A payment was cancelled or moved on after it was taken from the outbox, or the bank claimed it meanwhile.
+    # A payment was cancelled or moved on after it was taken from the outbox.
     # The composed message names it, so the message must not leave; the others are proven unsent and come again.
     back = [
         Step(payment_id=one.payment.id, happening=happenings.not_sent(Reason.NEVER_WRITTEN, now_ns))
@@ -312,13 +317,6 @@ async def _mark(house: House, bank: Bank, submission: Submission, request: WireR
     if back:
         await house.store.take(back)
     return False
-
-
-async def _still_sending(house: House, submission: Submission) -> bool:
-    """Nothing is awaited between this look and the link: a report committed with the mark, or just after it, is
-    evidence that the bank has the payment already."""
-    now = await house.store.get_many([payment.id for payment in submission.payments])
-    return all(payment is not None and payment.state is State.SENDING for payment in now)
 
 
 def _answered(

@@ -1,13 +1,14 @@
 """One request on its way to a bank, and the checks it passes before it may set out."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 import trio
 
 from gateway.connector.link import Ending, verdict
 from gateway.core.errors import MaybeSent, NotSent
-from gateway.core.ports import WireAnswer, WireRequest
+from gateway.core.ports import WireAnswer, WireRequest, always
 
 # RFC 9110 section 5.6.2 in lower case, as HTTP/2 demands; RFC 9113 section 8.2.1 for values.
 NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
@@ -32,8 +33,9 @@ class Exchange:
     """`outcome` is set once. `written` tells whether a byte of it may have left: it only ever goes from False to
     True, and it does so *before* the transport is given the bytes."""
 
-    def __init__(self, request: WireRequest) -> None:
+    def __init__(self, request: WireRequest, wanted: Callable[[], bool] = always) -> None:
         self.request = request
+        self.wanted = wanted
         self.written = False
         self.outcome: WireAnswer | NotSent | MaybeSent | None = None
         self._done = trio.Event()

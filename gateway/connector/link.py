@@ -39,6 +39,8 @@ class Ending(Enum):
     NO_ROOM_IN_TIME = auto()
     """The deadline passed while the request waited for a session with a free stream."""
     QUEUE_FULL = auto()
+    NOT_WANTED = auto()
+    """The payment moved on while the request waited for a session."""
     SESSION_LOST_BEFORE_WRITING = auto()
     """The session ended between taking the request and writing it."""
     POOL_CLOSED_BEFORE_WRITING = auto()
@@ -84,6 +86,7 @@ REASONS: Final[Mapping[Ending, Reason]] = MappingProxyType(
         Ending.GREETING_MISSING: Reason.CONNECT_FAILED,
         Ending.NO_ROOM_IN_TIME: Reason.NEVER_WRITTEN,
         Ending.QUEUE_FULL: Reason.NEVER_WRITTEN,
+        Ending.NOT_WANTED: Reason.NEVER_WRITTEN,
         Ending.SESSION_LOST_BEFORE_WRITING: Reason.NEVER_WRITTEN,
         Ending.POOL_CLOSED_BEFORE_WRITING: Reason.NEVER_WRITTEN,
         Ending.CERTIFICATE_REFUSED_LATE: Reason.CERTIFICATE_REFUSED,

@@ -8,6 +8,7 @@ lock, no task and no queue is shared with another bank's pool: a stalled bank st
 import logging
 import math
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -19,7 +20,7 @@ from gateway.connector.exchange import Exchange, flaw_of
 from gateway.connector.link import Ending, verdict
 from gateway.connector.session import Session
 from gateway.core.errors import MaybeSent, NotSent
-from gateway.core.ports import LinkSnapshot, WireAnswer, WireRequest
+from gateway.core.ports import LinkSnapshot, WireAnswer, WireRequest, always
 from gateway.net.tls_errors import slug
 
 RECONNECT_PAUSE_S: Final = 1.0  # after a failed connection, while others still work or are being tried
@@ -53,11 +54,13 @@ class Pool:
             self._nursery = None
             self._fail_waiting(verdict(Ending.POOL_CLOSED_BEFORE_WRITING))
 
-    async def exchange(self, request: WireRequest, *, timeout_s: float) -> WireAnswer:
+    async def exchange(
+        self, request: WireRequest, *, timeout_s: float, wanted: Callable[[], bool] = always
+    ) -> WireAnswer:
         """As core.ports.Link. When the caller is cancelled the bank is told so where its protocol can (RST_STREAM),
         and whether it has the request is as unknown as after a lost reply."""
         try:
-            answer = await self._exchange(request, timeout_s)
+            answer = await self._exchange(Exchange(request, wanted), timeout_s)
         except (NotSent, MaybeSent) as error:
             self._last_failure = error.reason.value
             raise
@@ -72,14 +75,13 @@ class Pool:
             last_failure=self._last_failure,
         )
 
-    async def _exchange(self, request: WireRequest, timeout_s: float) -> WireAnswer:
-        if flaw := flaw_of(request):
+    async def _exchange(self, exchange: Exchange, timeout_s: float) -> WireAnswer:
+        if flaw := flaw_of(exchange.request):
             raise verdict(Ending.REQUEST_NOT_HTTP, flaw)
         if self._nursery is None:
             raise verdict(Ending.POOL_CLOSED_BEFORE_WRITING)
         if len(self._waiting) >= self._config.waiting_max:
             raise verdict(Ending.QUEUE_FULL)
-        exchange = Exchange(request)
         self._waiting.append(exchange)
         self._turn()
         try:

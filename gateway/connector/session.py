@@ -235,6 +235,9 @@ class Session:
         carrying = False
         while self._queue and self._wire.room > 0:
             exchange = self._queue.popleft()
+            if not exchange.wanted():  # a payment has moved on while its message waited
+                exchange.finish(verdict(Ending.NOT_WANTED))
+                continue
             try:
                 key = self._wire.begin(exchange.request)
             except Exception:  # refused by h2 or h11, after flaw_of let it pass; no byte of it was made

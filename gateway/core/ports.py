@@ -1,6 +1,6 @@
 """What the rooms need from each other, as Protocols: no vendor type crosses them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -49,11 +49,21 @@ class WireAnswer:
         return next((value for key, value in self.headers if key == name), "")
 
 
+def always() -> bool:
+    """For a request that nothing makes unwanted, such as a question."""
+    return True
+
+
 class Link(Protocol):
     """The wire to one bank: a pool of sessions."""
 
-    async def exchange(self, request: WireRequest, *, timeout_s: float) -> WireAnswer:
-        """One request, one whole answer. Raises NotSent or MaybeSent, and nothing else but Cancelled."""
+    async def exchange(
+        self, request: WireRequest, *, timeout_s: float, wanted: Callable[[], bool] = always
+    ) -> WireAnswer:
+        """One request, one whole answer. Raises NotSent or MaybeSent, and nothing else but Cancelled.
+
+        `wanted` is asked once, in the moment in which the request becomes bytes, with no checkpoint between; False:
+        no byte is made and the exchange raises NotSent."""
         ...
 
     def snapshot(self) -> "LinkSnapshot": ...

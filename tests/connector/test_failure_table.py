@@ -1,6 +1,7 @@
 """Law 4 against real sockets: each row of the failure table, through the real pool, journey and adapter."""
 
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from gateway.connector.link import REASONS
 from gateway.connector.pool import Pool
 from gateway.core.errors import MaybeSent, NotSent
 from gateway.core.payment import Payment
-from gateway.core.ports import LinkSnapshot, WireAnswer, WireRequest
+from gateway.core.ports import LinkSnapshot, WireAnswer, WireRequest, always
 from gateway.core.reasons import Reason, may_retry
 from gateway.core.states import State
 from gateway.house import Bank, House
@@ -42,11 +43,13 @@ class Overheard:
     def snapshot(self) -> LinkSnapshot:
         return self._pool.snapshot()
 
-    async def exchange(self, request: WireRequest, *, timeout_s: float) -> WireAnswer:
+    async def exchange(
+        self, request: WireRequest, *, timeout_s: float, wanted: Callable[[], bool] = always
+    ) -> WireAnswer:
         found = re.search(rb"<InstrId>([^<]+)</InstrId>", request.body)
         assert found is not None
         try:
-            answer = await self._pool.exchange(request, timeout_s=timeout_s)
+            answer = await self._pool.exchange(request, timeout_s=timeout_s, wanted=wanted)
         except (NotSent, MaybeSent) as error:
             self.ends[found[1].decode()] = f"{type(error).__name__} {error.reason}"
             raise

@@ -8,6 +8,7 @@ import h2.settings
 import pytest
 import trio
 
+from gateway.core.errors import NotSent
 from gateway.core.ports import WireRequest
 from tests.connector.bank import PAY, Bank, Peer, Tally, outcome
 
@@ -111,6 +112,50 @@ async def test_clogged_wire_tells_written_from_unwritten(bank: Bank, autojump_cl
         await trio.testing.wait_all_tasks_blocked()
         nursery.start_soon(partial(tally.pay, pool, timeout_s=5))
     assert sorted(tally.ends) == ["MaybeSent REPLY_TIMEOUT", "NotSent NEVER_WRITTEN"]
+
+
+async def test_what_is_not_wanted_any_more_never_becomes_bytes(bank: Bank, autojump_clock: Clock) -> None:
+    """Whether a request is still wanted is asked when it becomes bytes, not when it is handed over: one that waits
+    behind a stuck send and is called off meanwhile is not sent, and those before and behind it are."""
+    served: list[str] = []
+
+    async def serve(peer: Peer) -> None:
+        await peer.greet()
+        while True:
+            event = await peer.event(h2.events.RequestReceived)
+            served.append(dict(event.headers)[":path"])
+            await peer.answer(event.stream_id)
+
+    bank.scripts = [serve]
+    pool = await bank.pool(sessions_max=1)
+    assert await outcome(pool) == "200 <ok/>"
+    go_on = trio.Event()
+    deliver = bank.wires[0].send_stream.send_all_hook
+    assert deliver is not None
+
+    async def stick() -> None:
+        await go_on.wait()
+        await deliver()
+
+    bank.wires[0].send_stream.send_all_hook = stick
+    wanted = {"/first": True, "/moved-on": True, "/last": True}
+    ends: dict[str, str] = {}
+
+    async def pay(path: str) -> None:
+        try:
+            answer = await pool.exchange(WireRequest("POST", path), timeout_s=60, wanted=lambda: wanted[path])
+            ends[path] = str(answer.status)
+        except NotSent as error:
+            ends[path] = f"NotSent {error.reason}"
+
+    async with trio.open_nursery() as nursery:
+        for path in wanted:
+            nursery.start_soon(pay, path)
+            await trio.testing.wait_all_tasks_blocked()
+        wanted["/first"] = wanted["/moved-on"] = False  # too late for the first: its bytes are made
+        go_on.set()
+    assert ends == {"/first": "200", "/moved-on": "NotSent NEVER_WRITTEN", "/last": "200"}
+    assert served == ["/payments", "/first", "/last"]
 
 
 async def test_failed_write_is_doubt(bank: Bank, autojump_clock: Clock) -> None:

@@ -264,3 +264,29 @@ async def test_a_payment_the_bank_claims_while_it_is_marked_does_not_leave(
         await trio.sleep(60)
     assert await states(gate, payments) == [State.ACCEPTED]
     assert link(gate).requests == []
+
+
+async def test_a_payment_the_bank_claims_while_its_message_waits_for_a_session_does_not_leave(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A report that arrives while the message still waits in the pool calls it off, and the breaker holds nothing
+    against the bank; another payment of the same message is proven unsent and leaves in the next one."""
+    gate = house(bank(lane=LanePolicy(bulk_lines_max=2, retry_first_s=1.0, breaker_failures=1)))
+    claimed, other = payments = await queue(gate, 1, 2)
+    full = link(gate)
+
+    async def wait_for_room() -> None:
+        full.queue = trio.lowlevel.checkpoint
+        await trio.sleep(5)
+        word = Outcome(Word.TAKEN, claimed.wire_reference, "ACCP")
+        await gate.store.take([Step(wire=("northbank", claimed.wire_reference), outcome=word)])
+        await trio.sleep(5)
+
+    full.queue = wait_for_room
+    async with running(gate) as lane:
+        await trio.sleep(10.5)
+        assert full.requests == []
+        assert lane.breaker is Breaker.CLOSED
+        await trio.sleep(60)
+    assert await states(gate, payments) == [State.ACCEPTED] * 2
+    assert full.bookings == {other.wire_reference: 1}

@@ -13,7 +13,7 @@ import trio
 from gateway.core.errors import MaybeSent, NotSent, Unreadable
 from gateway.core.outcome import Outcome, Word
 from gateway.core.payment import Payment
-from gateway.core.ports import Collection, Declaration, LinkSnapshot, Submission, WireAnswer, WireRequest
+from gateway.core.ports import Collection, Declaration, LinkSnapshot, Submission, WireAnswer, WireRequest, always
 from gateway.core.reasons import Reason
 
 DECLARATION = Declaration(
@@ -91,10 +91,17 @@ class FakeLink:
         self.requests: list[WireRequest] = []
         self.asked_at_s: list[float] = []
         self.inquiry_turn: Turn | None = None
+        self.queue: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        """Where a request waits before it becomes bytes, as in a pool without room."""
         self.unreadable: set[str] = set()
         """References that the bank answers inquiries about with a 500."""
 
-    async def exchange(self, request: WireRequest, *, timeout_s: float) -> WireAnswer:
+    async def exchange(
+        self, request: WireRequest, *, timeout_s: float, wanted: Callable[[], bool] = always
+    ) -> WireAnswer:
+        await self.queue()
+        if not wanted():
+            raise NotSent(Reason.NEVER_WRITTEN)
         self.requests.append(request)
         if request.path.startswith("/status/"):
             self.asked_at_s.append(trio.current_time())

@@ -15,7 +15,7 @@ from typing import Final
 import trio
 
 from gateway.core.errors import MaybeSent, NotSent
-from gateway.core.ports import LinkSnapshot, WireAnswer, WireRequest
+from gateway.core.ports import LinkSnapshot, WireAnswer, WireRequest, always
 from gateway.core.reasons import Reason, may_retry
 from tests.sim.tongue import UNREADABLE, Said, Tongue, operation
 
@@ -333,7 +333,11 @@ class SimLink:
     def snapshot(self) -> LinkSnapshot:
         return LinkSnapshot(in_flight=self.in_flight)
 
-    async def exchange(self, request: WireRequest, *, timeout_s: float) -> WireAnswer:
+    async def exchange(
+        self, request: WireRequest, *, timeout_s: float, wanted: Callable[[], bool] = always
+    ) -> WireAnswer:
+        if not wanted():
+            raise NotSent(Reason.NEVER_WRITTEN)
         call = Call(request, trio.current_time())
         paying = request.method == "POST"
         if paying:

@@ -1,6 +1,6 @@
 """Defects to put into a run, so that the oracle is proved able to find them. Each is what somebody might well write."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.core import happenings
@@ -16,6 +16,7 @@ from gateway.core.ports import (
     WallClock,
     WireAnswer,
     WireRequest,
+    always,
 )
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
@@ -34,11 +35,28 @@ class HopefulLink:
     def snapshot(self) -> LinkSnapshot:
         return self.inner.snapshot()
 
-    async def exchange(self, request: WireRequest, *, timeout_s: float) -> WireAnswer:
+    async def exchange(
+        self, request: WireRequest, *, timeout_s: float, wanted: Callable[[], bool] = always
+    ) -> WireAnswer:
         try:
-            return await self.inner.exchange(request, timeout_s=timeout_s)
+            return await self.inner.exchange(request, timeout_s=timeout_s, wanted=wanted)
         except MaybeSent as error:
             raise NotSent(Reason.CONNECT_FAILED) from error
+
+
+@dataclass(slots=True)
+class HeedlessLink:
+    """Sends what is not wanted any more."""
+
+    inner: SimLink
+
+    def snapshot(self) -> LinkSnapshot:
+        return self.inner.snapshot()
+
+    async def exchange(
+        self, request: WireRequest, *, timeout_s: float, wanted: Callable[[], bool] = always
+    ) -> WireAnswer:
+        return await self.inner.exchange(request, timeout_s=timeout_s)
 
 
 class EagerStore(SimStore):
@@ -57,33 +75,21 @@ class ForgetfulStore(SimStore):
         return super()._admit(admission)
 
 
-class AssuringStore(SimStore):
-    """A second look shows the mark the first answer spoke of: else the journey's own look would hide the defect."""
-
-    assured: frozenset[bytes] = frozenset()
-
-    async def get_many(self, payment_ids: Sequence[bytes]) -> list[Payment | None]:
-        found = await super().get_many(payment_ids)
-        return [replace(one, state=State.SENDING) if one and one.id in self.assured else one for one in found]
-
-
-class DeafStore(AssuringStore):
+class DeafStore(SimStore):
     """Lets a lane send what it was refused to mark."""
 
     async def take(self, steps: Sequence[Step]) -> list[Stepped]:
         answers = await super().take(steps)
         marks = [step.happening is not None and step.happening.kind is Kind.MARKED for step in steps]
-        self.assured = frozenset(step.payment_id for step, mark in zip(steps, marks, strict=True) if mark)
         return [replace(one, taken=one.taken or mark) for one, mark in zip(answers, marks, strict=True)]
 
 
-class LateStore(AssuringStore):
+class LateStore(SimStore):
     """Commits the mark while the message is already on its way."""
 
     async def take(self, steps: Sequence[Step]) -> list[Stepped]:
         if not all(step.happening is not None and step.happening.kind is Kind.MARKED for step in steps):
             return await super().take(steps)
-        self.assured = frozenset(step.payment_id for step in steps)
         self._handed_over(lambda: [self._take(one) for one in steps])
         return [Stepped(self._payments[step.payment_id], taken=True) for step in steps]
 

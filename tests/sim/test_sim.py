@@ -60,7 +60,7 @@ DEFECTS = {
     "doubt taken for not sent": (Parts(link=broken.HopefulLink), "law 4"),
     "ack before commit": (Parts(store=broken.EagerStore), "law 1"),
     "a key that expires": (Parts(store=broken.ForgetfulStore), "law 2"),
-    "a refused mark ignored": (Parts(store=broken.DeafStore), "law 3"),
+    "a refused mark ignored": (Parts(store=broken.DeafStore, link=broken.HeedlessLink), "law 3"),
     "mark after sending": (Parts(store=broken.LateStore), "law 3"),
     "a lost fact": (Parts(store=broken.LossyStore), "fact"),
     "cut off, taken for unsent": (Parts(recover=broken.recover_by_sending_again), "law 4"),

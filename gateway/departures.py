@@ -1,0 +1,56 @@
+"""Messages that are about to leave, and whether each is still wanted.
+
+Between the mark and the first byte a message may wait for a session with room, for seconds. In that wait a report may
+say that the bank has the payment already (an earlier "not found" was wrong, then), or it may move on in another way.
+A message that leaves all the same would be a second send over evidence (law 4). So whoever sends registers its
+payments before the mark, every commit is looked through, and the connector asks `wanted` in the very moment in which
+the request becomes bytes: with no checkpoint between the question and the bytes.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from gateway.core.facts import Fact
+from gateway.core.ports import Store
+from gateway.core.states import State
+
+
+class Departure:
+    """One message on its way to its first byte."""
+
+    def __init__(self) -> None:
+        self._moved_on = False
+
+    def wanted(self) -> bool:
+        """Whether every payment of the message is still where its mark put it, as far as any commit told."""
+        return not self._moved_on
+
+    def call_off(self) -> None:
+        self._moved_on = True
+
+
+class Departures:
+    """Of one house. Listens to the store's commits from the moment it is made."""
+
+    def __init__(self, store: Store) -> None:
+        self._of: dict[bytes, Departure] = {}
+        store.on_commit(self._told)
+
+    @contextmanager
+    def of(self, payment_ids: Sequence[bytes]) -> Iterator[Departure]:
+        """Registers a message for as long as it is on its way; enter it before the mark is handed to the store. One
+        of whose payments another message is on its way already is called off from the start."""
+        departure = Departure()
+        own = [payment_id for payment_id in payment_ids if self._of.setdefault(payment_id, departure) is departure]
+        if len(own) < len(payment_ids):
+            departure.call_off()
+        try:
+            yield departure
+        finally:
+            for payment_id in own:
+                del self._of[payment_id]
+
+    def _told(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            if fact.payment_id in self._of and fact.after is not State.SENDING:
+                self._of[fact.payment_id].call_off()
