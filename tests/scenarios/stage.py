@@ -28,7 +28,7 @@ from tests.fakes.house import profile
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.payments import instruction
 from tests.scenarios.bank import Script, ToldBank
-from tests.sim.bank import SimLink
+from tests.sim.link import SimLink
 from tests.sim.oracle import Oracle, Seen
 from tests.sim.process import Gone, Process, recover_as_daemon
 from tests.sim.quiet import QuietTrail

@@ -22,7 +22,7 @@ from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.house import Bank
 from tests.fakes.bank import FakeAdapter
-from tests.sim.bank import SimLink
+from tests.sim.link import SimLink
 from tests.sim.store import SimStore
 
 

@@ -133,6 +133,7 @@ class Oracle:
             self.must(payment.attempt.payload_sha256 == digest, "what leaves is what was marked (law 3)", reference)
             self.must(payment.attempt.wire_reference == reference, "what leaves is what was marked (law 3)", reference)
             self.must(payment.instruction.bank == bank, "what leaves goes to its own bank", reference)
+            self.must(not self.holds(bank, reference), "nothing is resent that the bank holds (law 4)", reference)
 
     def booked(self, bank: str, reference: str) -> None:
         self.bookings[bank, reference] += 1

@@ -36,6 +36,9 @@ class BankPlan:
     tongue: Tongue
     weights: dict[str, float]
     sleeps_h_max: float
+    line: float
+    """Share of the submissions that wait before they become bytes."""
+    line_s_max: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,8 @@ def _bank(name: str, dice: random.Random) -> BankPlan:
         tongue=_tongue(declaration, dice),
         weights=_weights(dice),
         sleeps_h_max=dice.choice((0.0, 0.5, 5.0)),
+        line=dice.choice((0.0, 0.2, 0.8)),
+        line_s_max=dice.choice((1.0, 10.0, 30.0)),
     )
 
 

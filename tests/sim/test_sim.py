@@ -61,6 +61,7 @@ DEFECTS = {
     "ack before commit": (Parts(store=broken.EagerStore), "law 1"),
     "a key that expires": (Parts(store=broken.ForgetfulStore), "law 2"),
     "a refused mark ignored": (Parts(store=broken.DeafStore, link=broken.HeedlessLink), "law 3"),
+    "what is no longer wanted is sent": (Parts(link=broken.HeedlessLink), "law 3"),
     "mark after sending": (Parts(store=broken.LateStore), "law 3"),
     "a lost fact": (Parts(store=broken.LossyStore), "fact"),
     "cut off, taken for unsent": (Parts(recover=broken.recover_by_sending_again), "law 4"),
@@ -73,9 +74,10 @@ DEFECTS = {
 def _rough(seed: int) -> Plan:
     """A plan in which most things go wrong."""
     whole = plan(seed, store="memory")
-    weights = {"arrives_late": 0.2, "shown_late": 0.2, "reply_lost": 0.2, "hangs": 0.1}
+    weights = {"arrives_late": 0.2, "shown_late": 0.2, "reply_lost": 0.2, "hangs": 0.1, "throttled": 0.2}
+    weights["claims_what_it_refused"] = 0.5
     habits = replace(whole.habits, cancel=0.8, replay=0.3, batch_max=4, pause_s_max=30.0)
-    banks = tuple(replace(one, weights=weights, sleeps_h_max=0.0) for one in whole.banks)
+    banks = tuple(replace(one, weights=weights, sleeps_h_max=0.0, line=0.5, line_s_max=10.0) for one in whole.banks)
     return replace(whole, payments=60, banks=banks, habits=habits, crash_at_commit=0.02, chaos_s=3600.0)
 
 

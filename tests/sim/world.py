@@ -23,8 +23,9 @@ from gateway.core.states import ENDS, Kind, State
 from gateway.house import Bank, House
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_store import MemoryStore
-from tests.sim.bank import SimBank, SimLink
+from tests.sim.bank import SimBank
 from tests.sim.determinism import run_seeded, stream
+from tests.sim.link import Line, SimLink
 from tests.sim.oracle import Oracle, Seen, Violated
 from tests.sim.outsiders import Client, Watcher
 from tests.sim.people import SITTING_S_MAX, Clerks
@@ -166,11 +167,13 @@ class World:
 
     def _bank(self, name: str) -> Bank:
         of_bank = next(one for one in self.plan.banks if one.profile.name == name)
+        line = (0.0, 0.0) if self.calm else (of_bank.line, of_bank.line_s_max)
         link = SimLink(
             bank=self.banks[name],
             leaving=partial(self._leaving, name),
             in_flight_max=of_bank.profile.lane.in_flight_max,
             must=self.oracle.must,
+            line=Line(stream(self.plan.seed, f"line {name} {self.processes}"), self.faults, *line),
         )
         return self.parts.bank(Bank(of_bank.profile, of_bank.tongue.adapter, self.parts.link(link)))
 
