@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import trio
 
 from gateway.core import happenings
-from gateway.core.errors import InvalidInstruction, KeyReused, Overloaded
+from gateway.core.errors import InvalidInstruction, KeyReused, Overloaded, Quarantined
 from gateway.core.payment import Instruction, Money, Principal
 from gateway.core.ports import Admitted, Step, Stepped
 from gateway.core.states import State
@@ -34,6 +34,14 @@ class Operated(Protocol):
 
     @property
     def process(self) -> Process: ...
+    @property
+    def lost(self) -> set[tuple[str, str]]:
+        """(tenant, key) of what was acknowledged after the backup and lost: its clients are told, and compare."""
+        ...
+
+
+class ToldToWait(Exception):
+    """The house is in quarantine, or has lost this order: who hands it in again might pay twice (docs/backup.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,8 @@ class Habits:
     cancel: float
     invalid: float
     unsayable: float
+    defects: tuple[str, ...]
+    """Remittances that nobody can say, for want of a better adapter: officers must be there to end them."""
     batch_max: int
     pause_s_max: float
 
@@ -80,10 +90,16 @@ class Client:
             number,
             bank=self.dice.choice(self.banks),
             amount=Money("EUR", Decimal(self.dice.randint(1, 99_999)) / 100),
-            remittance="unsayable" if unsayable else f"Invoice {number}",
+            remittance=self.dice.choice(("unsayable", *self.habits.defects)) if unsayable else f"Invoice {number}",
         )
 
     async def _order(self, orders: list[Instruction]) -> None:
+        try:
+            await self._deal(orders)
+        except ToldToWait:
+            self.faults["client_told_to_wait"] += 1
+
+    async def _deal(self, orders: list[Instruction]) -> None:
         await self._submit(orders)
         if self._strikes("replay", self.habits.replay):
             await trio.sleep(self.dice.random() * 3600)
@@ -120,9 +136,14 @@ class Client:
         drafts = [Draft(order) for order in orders]
         for tries in range(TRIES_MAX):
             patience_s = self.dice.choice(PATIENCE_S) if self._strikes("hang_up", self.habits.hang_up) else 600.0
+            if any((self.principal.tenant, order.idempotency_key) in self.operated.lost for order in orders):
+                raise ToldToWait
             try:
                 with trio.move_on_after(patience_s):
-                    return await self.operated.process.call(lambda house: accept(house, self.principal, drafts, ""))
+                    answers = await self.operated.process.call(lambda house: accept(house, self.principal, drafts, ""))
+                    if any(isinstance(answer, Quarantined) for answer in answers):
+                        raise ToldToWait
+                    return answers
             except (Gone, Overloaded):
                 self.faults["retry"] += 1
             await trio.sleep(self.dice.uniform(0.1, min(600.0, 2.0**tries)))
@@ -130,7 +151,9 @@ class Client:
 
     async def _cancel(self, order: Instruction) -> None:
         """As CancelPayment does. Too late is an answer, too."""
-        payment_id = self.oracle.acknowledged[self.principal.tenant, order.idempotency_key]
+        payment_id = self.oracle.acknowledged.get((self.principal.tenant, order.idempotency_key))
+        if payment_id is None:
+            return  # lost with the disk meanwhile
 
         async def take(house: House) -> list[Stepped]:
             return await house.store.take([Step(payment_id, happening=happenings.cancelled(self.principal.name))])
