@@ -51,9 +51,7 @@ class MemoryDisk:
         return self._kept is not None
 
     async def back_up(self) -> None:
-        self._kept = copy.deepcopy(
-            {name: kept for name, kept in vars(self._disk).items() if name not in OF_THE_PROCESS}
-        )
+        self._kept = {name: _copy(kept) for name, kept in vars(self._disk).items() if name not in OF_THE_PROCESS}
 
     async def lose(self) -> tuple[int, Sequence[Fact]]:
         """Only what was backed up is left, in quarantine. Returns the backup's last sequence, and the facts since."""
@@ -73,7 +71,9 @@ def _copy(kept: Any) -> Any:
     if isinstance(kept, list):
         return list(kept)
     if isinstance(kept, Ordered):
-        return copy.deepcopy(kept)
+        ordered = copy.copy(kept)
+        ordered._keys = list(kept)
+        return ordered
     if not isinstance(kept, dict):
         return kept
     copied = copy.copy(kept)  # keeps the kind of dictionary

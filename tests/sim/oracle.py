@@ -64,6 +64,10 @@ class Oracle:
     """(tenant, key) → the payment that a client was told of."""
     inquiries_max: dict[str, int] = field(default_factory=dict)
     """Bank → inquiries per payment in doubt at most."""
+    windows_s: dict[str, float] = field(default_factory=dict)
+    """Bank → how long it detects duplicates; absent or 0: nobody knows."""
+    first_s: dict[bytes, float] = field(default_factory=dict)
+    """Payment → when it was first marked, on trio's clock, which nobody sets."""
     lost: list[Fact] = field(default_factory=list)
     """Facts that went with a disk."""
     quarantined: bool = False
@@ -146,6 +150,7 @@ class Oracle:
                 "the wire reference is a function of payment and bank (law 3)",
                 fact,
             )
+            self.first_s.setdefault(fact.payment_id, trio.current_time())
             first = self.by_wire.setdefault((fact.bank, fact.wire_reference), fact.payment_id)
             self.must(first == fact.payment_id, "a wire reference names one payment", fact)
             self.must(not life.holds, "what is held is not sent", fact)
@@ -157,18 +162,30 @@ class Oracle:
                 fact.reason is not None and may_retry(fact.reason), "back to the queue only by proof (law 4)", fact
             )
         if fact.before is State.IN_DOUBT and fact.after is not State.IN_DOUBT:
-            by_two = fact.reason is Reason.DECIDED_BY_TWO and bool(fact.actor) and fact.actor != fact.proposer
-            self.must(
-                bool(fact.evidence_sha256) and (fact.reason in LEDGER_WORDS or by_two),
-                "only evidence or two people lead out of doubt (law 5)",
-                fact,
-            )
-        if fact.kind in (Kind.NOT_HELD, Kind.WITHHELD):
-            self.must(not self.holds(fact.bank, fact.wire_reference), "not held means not held (law 5)", fact)
+            self._decided(fact)
         if fact.kind is Kind.SUSPECTED:
             self.by_wire.setdefault((fact.bank, fact.wire_reference), fact.payment_id)
         if fact.after is State.IN_DOUBT and (fact.before is not State.IN_DOUBT or fact.kind is Kind.SUSPECTED):
             life.inquiries_asked, life.processes = 0, 1
+
+    def _decided(self, fact: Fact) -> None:
+        """A doubt has ended."""
+        by_two = fact.reason is Reason.DECIDED_BY_TWO and bool(fact.actor) and fact.actor != fact.proposer
+        self.must(
+            bool(fact.evidence_sha256) and (fact.reason in LEDGER_WORDS or by_two),
+            "only evidence or two people lead out of doubt (law 5)",
+            fact,
+        )
+        if fact.kind not in (Kind.NOT_HELD, Kind.WITHHELD):
+            return
+        self.must(not self.holds(fact.bank, fact.wire_reference), "not held means not held (law 5)", fact)
+        window_s = self.windows_s.get(fact.bank, 0.0)
+        since_s = trio.current_time() - self.first_s.get(fact.payment_id, trio.current_time())
+        self.must(
+            by_two or not window_s or since_s < window_s,
+            "no resend by a denial once the bank has forgotten the first (law 4)",
+            fact,
+        )
 
     # ------------------------------------------------------------ the wire and the ledger
 

@@ -58,7 +58,7 @@ class Plan:
     crash_at_commit: float
     full: float
     clock_set: float
-    """Chance per process that the wall clock was set meanwhile."""
+    """Chance that the wall clock was set between two processes, and every few hours that it is while one runs."""
     clerks_every_s: float
     """How often two people look at what is in doubt; 0: never."""
     officers_every_s: float
@@ -117,7 +117,7 @@ def _bank(name: str, dice: random.Random) -> BankPlan:
     lines_max = dice.choice((1, 3, 10))
     declaration = Declaration(
         duplicate_key=DECLARATION.duplicate_key,
-        duplicate_window_s=0,
+        duplicate_window_s=dice.choice((0, 0, 2 * 3600, 4 * 3600)),
         inquiry=True,
         not_found_is_proof=dice.random() < 0.8,
         visibility_s=visibility_s,
@@ -162,6 +162,7 @@ def _tongue(declaration: Declaration, dice: random.Random) -> Tongue:
         {
             "not_found_is_proof": proof,
             "visibility_s": visibility_s,
+            "duplicate_window_s": declaration.duplicate_window_s,
             "bulk_lines_max": declaration.bulk_lines_max,
             "pain001_version": dice.choice(("001.09", "001.03")),
         }

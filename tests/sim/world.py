@@ -111,6 +111,7 @@ class World:
                 booked=self.oracle.booked,
                 inquired=self.oracle.inquired,
             )
+            self.oracle.windows_s[name] = declaration.duplicate_window_s
             self.oracle.inquiries_max[name] = of_bank.profile.inquiry.per_payment_max
             if of_bank.sleeps_h_max:
                 self.nursery.start_soon(bank.doze, of_bank.sleeps_h_max)
@@ -240,6 +241,15 @@ class World:
             client.taken_back -= again
             self.restorer.cancel_again |= again
 
+    async def _set_the_clock(self) -> None:
+        """While the daemon runs."""
+        dice = stream(self.plan.seed, "clock")
+        while not self.calm:
+            await trio.sleep(dice.uniform(0.5, 4.0) * 3600)
+            if not self.calm and dice.random() < self.plan.clock_set:
+                self.faults["clock_set_while_up"] += 1
+                self.clock.advance(dice.choice((*CLOCK_SET_S, -7200.0)))
+
     def _die(self) -> None:
         self.process.crash()
 
@@ -270,6 +280,8 @@ class World:
                 self.nursery.start_soon(one.run)
             if self.plan.restores_max:
                 self.nursery.start_soon(self._keep_backups)
+            if self.plan.clock_set:
+                self.nursery.start_soon(self._set_the_clock)
             await self.operate(trio.current_time() + self.plan.chaos_s)
             self.calm = True
             for one in people:
