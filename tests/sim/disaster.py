@@ -8,7 +8,7 @@ store in another process, which a simulation has not.)
 import copy
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from hashlib import sha256
@@ -19,11 +19,11 @@ import trio
 
 from gateway import limits
 from gateway.core.facts import Fact
-from gateway.core.ports import CommitListener
+from gateway.core.ports import CommitListener, WallClock
 from gateway.store.backup import store_id, write_whole
 from gateway.store.environment import DATA_FILE
 from gateway.store.manifest import MANIFEST_FILE, Manifest, moment
-from gateway.store.restore import quarantined, restore
+from gateway.store.restore import Told, restore
 from gateway.store.store import LmdbStore
 from gateway.store.verify import verify
 from tests.fakes.clock import FakeClock
@@ -37,11 +37,15 @@ OF_THE_PROCESS: Final = frozenset({"failed", "_clock", "_listeners"})
 CALM: Final = Hazards(random.Random(0), Counter())
 """A restore whose disk behaves."""
 
+Quarantined = Callable[[LmdbStore, bytes, WallClock, str, Told], Awaitable[object]]
+"""What a restore does to what it has copied: gateway.store.restore.quarantined, or a defect of it."""
+
 
 class MemoryDisk:
     """The disk of runs over the store in memory."""
 
-    def __init__(self, disk: MemoryStore, clock: FakeClock) -> None:
+    def __init__(self, disk: MemoryStore, clock: FakeClock, quarantined: Quarantined) -> None:
+        self._quarantined = quarantined
         self._disk = disk
         self._clock = clock
         self._kept: dict[str, Any] | None = None
@@ -61,7 +65,7 @@ class MemoryDisk:
         store = SimStore(self._clock, self._disk, CALM, _nothing, lambda: None)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.run)
-            await quarantined(cast(LmdbStore, store), b"the manifest", self._clock, OPERATOR, _told)
+            await self._quarantined(cast(LmdbStore, store), b"the manifest", self._clock, OPERATOR, _told)
             nursery.cancel_scope.cancel()
         return sequence, self._disk._facts[sequence:]
 

@@ -45,6 +45,8 @@ class Clerks:
     dice: random.Random
     faults: Counter[str]
     every_s: float
+    earnest: bool = False
+    """Whether they let no doubt lie that nobody asks about any more: somebody waits for the end of a quarantine."""
     gone_home: bool = False
 
     async def run(self) -> None:
@@ -60,7 +62,7 @@ class Clerks:
     async def _look(self, house: House) -> None:
         async with trio.open_nursery() as sitting:
             for payment in await house.store.in_state(State.IN_DOUBT, limit=DOUBTS_MAX):
-                if payment.inquire_at_ns == 0 and self.dice.random() < 0.5:
+                if payment.inquire_at_ns == 0 and (self.earnest or self.dice.random() < 0.5):
                     sitting.start_soon(self._decide, house, payment)
 
     async def _decide(self, house: House, payment: Payment) -> None:

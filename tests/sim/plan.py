@@ -104,7 +104,7 @@ def plan(seed: int, *, store: str = "mixed") -> Plan:
         clock_set=dice.choice((0.0, 0.0, 0.3)),
         lag_max=dice.choice((3, 50)),
         # A quarantine waits for the last doubt, and some doubts only people end.
-        clerks_every_s=dice.choice((600.0, 7200.0) if restores_max else (0.0, 0.0, 600.0, 7200.0)),
+        clerks_every_s=dice.choice((600.0, 1800.0) if restores_max else (0.0, 0.0, 600.0, 7200.0)),
         officers_every_s=officers_every_s,
         restores_max=restores_max,
         backup_every_s=dice.choice((60.0, 1800.0)),

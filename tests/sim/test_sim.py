@@ -67,6 +67,7 @@ DEFECTS = {
     "cut off, taken for unsent": (Parts(recover=broken.recover_by_sending_again), "law 4"),
     "a denial believed too early": (Parts(bank=broken.impatient), "law 5"),
     "inquiries without a budget": (Parts(bank=broken.nagging), "law 5"),
+    "a backup that is believed": (Parts(quarantined=broken.believe_the_backup), "law 4"),
     "no bound in flight": (Parts(bank=broken.crowding), "in flight"),
 }
 
@@ -78,6 +79,7 @@ def _rough(seed: int) -> Plan:
     weights["claims_what_it_refused"] = 0.5
     habits = replace(whole.habits, cancel=0.8, replay=0.3, batch_max=4, pause_s_max=30.0)
     banks = tuple(replace(one, weights=weights, sleeps_h_max=0.0, line=0.5, line_s_max=10.0) for one in whole.banks)
+    whole = replace(whole, restores_max=2 if seed % 2 else 0, backup_every_s=600.0, clerks_every_s=600.0)
     return replace(whole, payments=60, banks=banks, habits=habits, crash_at_commit=0.02, chaos_s=3600.0)
 
 

@@ -21,11 +21,12 @@ from gateway.core.payment import Payment, Principal
 from gateway.core.ports import CommitListener, Link
 from gateway.core.states import ENDS, Kind, State
 from gateway.house import Bank, House, Quarantine
+from gateway.store.restore import quarantined
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_store import MemoryStore
 from tests.sim.bank import SimBank
 from tests.sim.determinism import run_seeded, stream
-from tests.sim.disaster import LmdbDisk, MemoryDisk
+from tests.sim.disaster import LmdbDisk, MemoryDisk, Quarantined
 from tests.sim.link import Line, SimLink
 from tests.sim.oracle import Oracle, Seen, Violated
 from tests.sim.outsiders import Client, Watcher
@@ -47,6 +48,7 @@ class Parts:
     link: Callable[[SimLink], Link] = lambda link: link
     bank: Callable[[Bank], Bank] = lambda bank: bank
     recover: Recover = recover_as_daemon
+    quarantined: Quarantined = quarantined
 
 
 @dataclass(slots=True)
@@ -285,7 +287,10 @@ class World:
             await self.operate(trio.current_time() + self.plan.chaos_s)
             self.calm = True
             for one in people:
-                one.gone_home = one.gone_home or isinstance(one, Officers)
+                if isinstance(one, Officers):
+                    one.gone_home = True
+                elif isinstance(one, Clerks):
+                    one.earnest = self.plan.restores_max > 0
             for bank in self.banks.values():
                 bank.come_clean()
             for watcher in self.watchers:
@@ -342,7 +347,7 @@ async def _run(plan: Plan, parts: Parts, outcome: Outcome) -> None:
     try:
         async with AsyncExitStack() as stack:
             memory = MemoryStore(clock)
-            disk: MemoryDisk | LmdbDisk = MemoryDisk(memory, clock)
+            disk: MemoryDisk | LmdbDisk = MemoryDisk(memory, clock, parts.quarantined)
             if plan.lmdb:
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
                 disk = await stack.enter_async_context(LmdbDisk(Path(folder), clock, oracle.committed))
