@@ -34,8 +34,6 @@ from tests.sim.store import Hazards, SimLmdb, SimStore, promptly
 OPERATOR: Final = "os:ann"
 OF_THE_PROCESS: Final = frozenset({"failed", "_clock", "_listeners"})
 """What of a store in memory is not on its disk."""
-CALM: Final = Hazards(random.Random(0), Counter())
-"""A restore whose disk behaves."""
 
 Quarantined = Callable[[LmdbStore, bytes, WallClock, str, Told], Awaitable[object]]
 """What a restore does to what it has copied: gateway.store.restore.quarantined, or a defect of it."""
@@ -62,7 +60,8 @@ class MemoryDisk:
         for name, kept in (self._kept or {}).items():
             setattr(self._disk, name, _copy(kept))
         sequence = len(self._disk._facts)
-        store = SimStore(self._clock, self._disk, CALM, _nothing, lambda: None)
+        behaves = Hazards(random.Random(sequence), Counter())
+        store = SimStore(self._clock, self._disk, behaves, _nothing, lambda: None)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.run)
             await self._quarantined(cast(LmdbStore, store), b"the manifest", self._clock, OPERATOR, _told)
