@@ -39,11 +39,31 @@ def test_no_law_is_broken_over_lmdb() -> None:
     assert not run(small).broken, "replay: make sim SEEDS=29 ARGS='--store lmdb'"
 
 
+def test_a_lost_disk_over_lmdb() -> None:
+    """The disk is lost, `restore` makes the store of the last backup, and the quarantine ends: nothing is sent in it,
+    and nothing is booked twice by what follows."""
+    lost = replace(
+        plan(3, store="lmdb"),
+        chaos_s=1_200.0,
+        payments=10,
+        restores_max=2,
+        backup_every_s=200.0,
+        clerks_every_s=600.0,
+        life_s_max=(60.0, 400.0),
+        down_s_max=(2.0,),
+    )
+    outcome = run(lost)
+    assert not outcome.broken
+    assert outcome.faults["restored"]
+    assert outcome.faults["quarantine_ended"]
+
+
 def test_a_seed_replays_to_the_bit() -> None:
     """Twice in one process, and in two others with different hash seeds: the same facts and bookings at the same
     times."""
     first = run(plan(REPLAYED, store="memory"))
-    run(replace(plan(REPLAYED + 1, store="memory"), chaos_s=60.0, payments=2))  # what came between must not matter
+    between = replace(plan(REPLAYED + 1, store="memory"), chaos_s=1_800.0, payments=4, restores_max=2)
+    run(between)  # must not matter
     assert run(plan(REPLAYED, store="memory")).digest == first.digest
     assert {_elsewhere(hash_seed) for hash_seed in ("1", "2")} == {first.digest[:12]}
 
