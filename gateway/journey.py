@@ -34,13 +34,7 @@ from gateway.core.errors import (
 from gateway.core.happenings import Happening
 from gateway.core.life import HOLD_DEFECT
 from gateway.core.outcome import Outcome, Word, said_of
-from gateway.core.payment import (
-    Attempt,
-    Payment,
-    Principal,
-    message_reference,
-    new_id,
-)
+from gateway.core.payment import Attempt, Payment, Principal, made_end_to_end_id, message_reference, new_id
 from gateway.core.ports import (
     Admission,
     Admitted,
@@ -200,7 +194,8 @@ def _admissible(house: House, principal: Principal, prepared: Prepared, now_ns: 
     payment_id = new_id(now_ns, house.entropy(10))
     instruction = prepared.instruction
     if not instruction.end_to_end_id:
-        instruction = replace(instruction, end_to_end_id="E" + payment_id.hex().upper())
+        made = made_end_to_end_id(principal.tenant, instruction.idempotency_key, prepared.fingerprint)
+        instruction = replace(instruction, end_to_end_id=made)
     return Payment(
         id=payment_id,
         tenant=principal.tenant,

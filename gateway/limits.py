@@ -21,6 +21,7 @@ WRITER_QUEUE_MAX: Final = 16_384  # writes waiting for the writer; above: Overlo
 ADMISSION_WAIT_S_MAX: Final = 1.0  # for the commits ahead of an admission; a disk so slow takes no more of them
 RECORD_BYTES_MAX: Final = 64 * 1024
 EVIDENCE_BYTES_MAX: Final = 64 * 1024  # a bank's answer kept with a fact; longer ones are cut, and say so
+RECENT_PAYMENTS_MAX: Final = 8_192  # kept decoded, some 3 KiB each: what is between admission and the bank's answer
 READ_TXN_S_MAX: Final = 1.0  # a reader that lives longer pins pages and the file grows
 PAGE_SCAN_MAX: Final = 2_000  # records one page() may look at before it returns what it has
 

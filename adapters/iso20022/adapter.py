@@ -162,7 +162,8 @@ class Iso20022MailboxAdapter(Iso20022Adapter):
 def _understood(body: bytes, sent: Mapping[str, Sent], elsewhere: Sent | None = None) -> tuple[Outcome, ...]:
     """What the reports in `body` say of the messages we sent, in the bank's order, and of the lines of `elsewhere` in
     any other message. Raises Unreadable where none is about them, or nothing that is said could be used."""
-    reports = [(report, sent.get(report.message_id)) for report in read_reports(parse(body))]
+    long = len(body) > EVIDENCE_WHOLE_BYTES_MAX
+    reports = [(report, sent.get(report.message_id)) for report in read_reports(parse(body), excerpts=long)]
     if elsewhere is not None:
         reports = [(report, message or _if_named(report, elsewhere)) for report, message in reports]
     outcomes: list[Outcome] = []
@@ -180,7 +181,7 @@ def _understood(body: bytes, sent: Mapping[str, Sent], elsewhere: Sent | None = 
         outcomes.extend(current)
     if unclear and not outcomes:
         raise Unreadable("a pain.002 whose statuses are not certain")
-    if len(body) <= EVIDENCE_WHOLE_BYTES_MAX:
+    if not long:
         return tuple(replace(one, evidence=body) for one in outcomes)
     return tuple(outcomes)
 

@@ -26,8 +26,8 @@ CURSOR_CHARS_MAX: Final = 256  # a cursor is stored and sent back; no bank we kn
 _OPEN = re.compile(rb"\A\s*(?:<\?xml[^>]*\?>)?\s*<reports\b[^<>]*>")
 _CLOSE = re.compile(rb"</reports\s*>\s*\Z")
 _DOCUMENT = re.compile(rb"<([A-Za-z_][\w.\-]{0,63}:)?Document[\s>]")
-_SINGLE = re.compile(rf"CW[A-Z2-7]{{{REFERENCE_CHARS - 2}}}")  # core.payment.wire_reference
-_BULK = re.compile(rf"CB[A-Z2-7]{{{REFERENCE_CHARS - 2}}}")  # core.payment.message_reference
+_SINGLE = re.compile(rf"CW[0-9A-F]{{{REFERENCE_CHARS - 2}}}")  # core.payment.wire_reference
+_BULK = re.compile(rf"CB[0-9A-F]{{{REFERENCE_CHARS - 2}}}")  # core.payment.message_reference
 
 
 def read_mailbox(body: bytes) -> Collection:

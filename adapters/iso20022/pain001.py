@@ -6,7 +6,6 @@ anything was sent.
 """
 
 import hashlib
-from base64 import b32encode
 from collections.abc import Iterable
 from datetime import UTC
 
@@ -54,7 +53,7 @@ def payment_information_id(message_reference: str, payment: Payment, kind: str) 
     if message_reference == payment.wire_reference:
         return message_reference
     shared = "\x00".join((message_reference, kind, *_shared(payment)))
-    return "CP" + b32encode(hashlib.sha256(shared.encode()).digest()).decode()[: REFERENCE_CHARS - 2]
+    return "CP" + hashlib.sha256(shared.encode()).hexdigest()[: REFERENCE_CHARS - 2].upper()
 
 
 def payment_type(config: Iso20022Config, instruction: Instruction) -> str:

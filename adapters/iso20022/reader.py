@@ -5,7 +5,7 @@ elements. Strict: no document type (so no entities, no external files), no netwo
 is not well-formed is not read at all: half a report may lack the line that rejects.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Final
 
 from lxml import etree
@@ -42,9 +42,10 @@ def parse(body: bytes) -> etree._Element:
     return root
 
 
-def read_reports(root: etree._Element) -> tuple[StatusReport, ...]:
-    """Every pain.002 in the tree, in its order. Raises Unreadable where there is none."""
-    reports = tuple(_report(element) for element in root.iter("{*}CstmrPmtStsRpt"))
+def read_reports(root: etree._Element, *, excerpts: bool = True) -> tuple[StatusReport, ...]:
+    """Every pain.002 in the tree, in its order. Raises Unreadable where there is none. Without `excerpts` those are
+    empty: a short answer is kept whole, and what is taken out of it costs as much as reading it."""
+    reports = tuple(_report(element, excerpts) for element in root.iter("{*}CstmrPmtStsRpt"))
     if not reports:
         raise Unreadable("no pain.002 in it")
     return reports
@@ -52,59 +53,71 @@ def read_reports(root: etree._Element) -> tuple[StatusReport, ...]:
 
 def local_name(element: etree._Element) -> str:
     """The tag without its namespace."""
-    return etree.QName(element).localname
+    return str(element.tag).rpartition("}")[2]
 
 
-def _report(element: etree._Element) -> StatusReport:
-    group = _child(element, "OrgnlGrpInfAndSts")
-    batches = [_batch(one) for one in _children(element, "OrgnlPmtInfAndSts")]
-    loose = tuple(_transaction(one) for one in _children(element, "TxInfAndSts"))
+def _report(element: etree._Element, excerpts: bool) -> StatusReport:
+    parts = _parts(element)
+    groups = parts.get("OrgnlGrpInfAndSts")
+    batches = [_batch(one, excerpts) for one in parts.get("OrgnlPmtInfAndSts", ())]
+    loose = tuple([_transaction(one, excerpts) for one in parts.get("TxInfAndSts", ())])
     if loose:  # older versions have transactions without a block
         batches.append(BatchReport("", Status(), loose))
-    if group is None:
+    if groups is None:
         raise Unreadable("a pain.002 that does not say of which message")
-    return StatusReport(_text(group, "OrgnlMsgId"), _status(group, "GrpSts"), tuple(batches), etree.tostring(group))
+    group = _parts(groups[0])
+    excerpt = etree.tostring(groups[0], with_tail=False) if excerpts else b""
+    return StatusReport(_text(group, "OrgnlMsgId"), _status(group, "GrpSts"), tuple(batches), excerpt)
 
 
-def _batch(element: etree._Element) -> BatchReport:
-    transactions = tuple(_transaction(one) for one in _children(element, "TxInfAndSts"))
-    own = [etree.tostring(one, with_tail=False) for one in element if local_name(one) != "TxInfAndSts"]
-    return BatchReport(_text(element, "OrgnlPmtInfId"), _status(element, "PmtInfSts"), transactions, b"".join(own))
+def _batch(element: etree._Element, excerpts: bool) -> BatchReport:
+    parts = _parts(element)
+    transactions = tuple([_transaction(one, excerpts) for one in parts.pop("TxInfAndSts", ())])
+    excerpt = b""
+    if excerpts:
+        excerpt = b"".join(etree.tostring(one, with_tail=False) for part in parts.values() for one in part)
+    return BatchReport(_text(parts, "OrgnlPmtInfId"), _status(parts, "PmtInfSts"), transactions, excerpt)
 
 
-def _transaction(element: etree._Element) -> TransactionReport:
+def _transaction(element: etree._Element, excerpts: bool) -> TransactionReport:
+    parts = _parts(element)
     return TransactionReport(
-        instruction_id=_text(element, "OrgnlInstrId"),
-        end_to_end_id=_text(element, "OrgnlEndToEndId"),
-        status=_status(element, "TxSts"),
-        amount=_amount(element),
-        excerpt=etree.tostring(element, with_tail=False),
+        instruction_id=_text(parts, "OrgnlInstrId"),
+        end_to_end_id=_text(parts, "OrgnlEndToEndId"),
+        status=_status(parts, "TxSts"),
+        amount=_amount(parts),
+        excerpt=etree.tostring(element, with_tail=False) if excerpts else b"",
     )
 
 
-def _status(element: etree._Element, tag: str) -> Status:
+def _parts(element: etree._Element) -> dict[str, list[etree._Element]]:
+    """Its children by their local names, in one pass: a path for each name would go over them as often."""
+    parts: dict[str, list[etree._Element]] = {}
+    for child in element:
+        parts.setdefault(local_name(child), []).append(child)
+    return parts
+
+
+def _status(parts: Mapping[str, list[etree._Element]], tag: str) -> Status:
     reasons: list[str] = []
-    for information in _children(element, "StsRsnInf"):
-        reason = _child(information, "Rsn")
-        code = "" if reason is None else _text(reason, "Cd") or _text(reason, "Prtry")
-        if code and len(reasons) < REASONS_MAX:
-            reasons.append(code)
-    return Status(_text(element, tag), tuple(reasons))
+    for information in parts.get("StsRsnInf", ()):
+        for reason in _parts(information).get("Rsn", ())[:1]:
+            codes = _parts(reason)
+            code = _text(codes, "Cd") or _text(codes, "Prtry")
+            if code and len(reasons) < REASONS_MAX:
+                reasons.append(code)
+    return Status(_text(parts, tag), tuple(reasons))
 
 
-def _amount(element: etree._Element) -> tuple[str, str]:
-    found = element.find("{*}OrgnlTxRef/{*}Amt/{*}InstdAmt")
-    return ("", "") if found is None else (found.get("Ccy", ""), (found.text or "").strip())
+def _amount(parts: Mapping[str, list[etree._Element]]) -> tuple[str, str]:
+    for reference in parts.get("OrgnlTxRef", ()):
+        found = reference.find("{*}Amt/{*}InstdAmt")
+        if found is not None:
+            return (found.get("Ccy", ""), (found.text or "").strip())
+    return ("", "")
 
 
-def _children(element: etree._Element, tag: str) -> Iterator[etree._Element]:
-    return element.iterchildren("{*}" + tag)
-
-
-def _child(element: etree._Element, tag: str) -> etree._Element | None:
-    return next(_children(element, tag), None)
-
-
-def _text(element: etree._Element, tag: str) -> str:
+def _text(parts: Mapping[str, list[etree._Element]], tag: str) -> str:
     """A child's text without the blanks around it. One that is too long is cut, and so equals nothing of ours."""
-    return (element.findtext("{*}" + tag) or "").strip()[: TEXT_CHARS_MAX + 1]
+    found = parts.get(tag)
+    return (found[0].text or "").strip()[: TEXT_CHARS_MAX + 1] if found else ""

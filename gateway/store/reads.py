@@ -20,6 +20,7 @@ from gateway.core.states import State
 from gateway.store import layout, records
 from gateway.store.environment import Maps, Transaction
 from gateway.store.matching import first_id, last_id, matches
+from gateway.store.recent import Recent
 from gateway.store.records import CorruptRecord
 
 _ID: Final = layout.ID_BYTES
@@ -39,7 +40,14 @@ class Slice:
 class View:
     """One read transaction over the mappings."""
 
-    def __init__(self, maps: Maps, txn: Transaction, noted: Callable[[CorruptRecord], None]) -> None:
+    def __init__(
+        self,
+        maps: Maps,
+        txn: Transaction,
+        noted: Callable[[CorruptRecord], None],
+        recent: Recent | None = None,
+    ) -> None:
+        self._recent = recent or Recent(0)
         self._db = maps.db
         self._txn = txn
         self._noted = noted
@@ -264,6 +272,10 @@ class View:
         """The payments of keys that move with the state. An entry that its record does not confirm is noted and left
         out: what is sent rests on the record, never on the index alone."""
         for key in islice(keys, limits.PAGE_SCAN_MAX):
+            known = self._recent.get(key[-_ID:])
+            if known is not None and (mapping, key) in layout.moving(known.payment):
+                yield known.payment
+                continue
             payment = self._readable_one(key[-_ID:])
             if payment is None:
                 continue

@@ -330,7 +330,7 @@ class LmdbStore:
     def _view(self) -> Iterator[View]:
         """A read transaction; nothing in it awaits, so none outlives a turn of the event loop (READ_TXN_S_MAX)."""
         with self._map_lock, self._maps.env.begin() as txn:
-            yield View(self._maps, txn, self._note)
+            yield View(self._maps, txn, self._note, self._writer.recent)
 
     def _note(self, corrupt: CorruptRecord) -> None:
         """Called from both threads; at worst one finding is logged twice."""

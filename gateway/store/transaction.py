@@ -20,16 +20,21 @@ from gateway.core.states import IllegalStep, State
 from gateway.core.taking import happening_of
 from gateway.store import layout, records
 from gateway.store.environment import Maps, Transaction
+from gateway.store.recent import Known, Recent
 from gateway.store.records import CorruptRecord
 
 _RECEIVED = happenings.received()
 
 
 class Batch:
-    """The writes of one transaction. `facts`: what it makes durable, in order. `corrupt`: what it could not read."""
+    """The writes of one transaction. `facts`: what it makes durable, in order. `corrupt`: what it could not read.
+    `recent` holds what earlier ones have committed."""
 
-    def __init__(self, maps: Maps, txn: Transaction) -> None:
+    def __init__(self, maps: Maps, txn: Transaction, recent: Recent) -> None:
         self.facts: list[Fact] = []
+        self.written: list[Known] = []
+        """What `finish` wrote: for `recent`, once it is durable."""
+        self._recent = recent
         self.corrupt: list[CorruptRecord] = []
         self._db = maps.db
         self._txn = txn
@@ -95,9 +100,13 @@ class Batch:
 
     def payment(self, payment_id: bytes) -> Payment | None:
         """The payment as this batch leaves it so far. Raises CorruptRecord."""
-        known = self._now.get(payment_id)
+        payment = self._now.get(payment_id)
+        if payment is not None:
+            return payment
+        known = self._recent.get(payment_id)
         if known is not None:
-            return known
+            self._was[payment_id] = self._now[payment_id] = known.payment
+            return known.payment
         stored = self._stored(payment_id) if len(payment_id) == layout.ID_BYTES else None
         if stored is None:
             return None
@@ -181,10 +190,13 @@ class Batch:
 
     def _write(self, was: Payment | None, payment: Payment) -> None:
         put, db = self._txn.put, self._db
-        sealed = records.seal_payment(payment)
+        known = self._recent.get(payment.id)
+        standing = known.standing if known and was is known.payment else records.standing_bytes(payment)
+        sealed = records.seal_payment(payment, standing)
         if was is None and len(sealed) > records.NEW_RECORD_BYTES_MAX:
             raise ValueError(f"a record of {len(sealed)} bytes, new ones have at most {records.NEW_RECORD_BYTES_MAX}")
         put(payment.id, sealed, db=db[layout.PAYMENT2RECORD])
+        self.written.append(Known(payment, standing))
         entries = layout.moving(payment)
         self._counts[payment.instruction.bank, payment.state] += 1
         if was is None:

@@ -39,6 +39,7 @@ from gateway.core.facts import Fact
 from gateway.core.ports import CommitListener
 from gateway.failpoints import Point
 from gateway.store.environment import Maps
+from gateway.store.recent import Recent
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
 
@@ -108,6 +109,8 @@ class Writer:
         self.failed = trio.Event()
         self.listeners: list[CommitListener] = []
         self.timed: CommitTimed | None = None
+        self.recent = Recent()
+        """Filled on the writer's thread."""
         self._maps = maps
         self._map_bytes_max = map_bytes_max
         self._map_lock = map_lock
@@ -291,7 +294,7 @@ class Writer:
             failpoints.reached(Point.COMMIT_BEGUN)
         txn = self._maps.env.begin(write=True)
         try:
-            batch = Batch(self._maps, txn)
+            batch = Batch(self._maps, txn, self.recent)
             for job in jobs:
                 job.result = job.fill(batch)
             batch.finish()
@@ -328,6 +331,7 @@ class Writer:
     def _t_committed(self, jobs: list[Job], batch: Batch, seconds: float) -> Sequence[Fact]:
         if failpoints.armed:
             failpoints.reached(Point.COMMIT_DURABLE)
+        self.recent.keep(batch.written)
         for job in jobs:
             job.error = None  # of an earlier, aborted run
         self._commits += 1

@@ -15,7 +15,7 @@ import trio
 
 from gateway.core.facts import Fact, StoreKind
 from gateway.core.life import HOLD_CONTRADICTION
-from gateway.core.payment import Payment, wire_reference
+from gateway.core.payment import Payment, is_wire_reference
 from gateway.core.reasons import Reason, may_retry
 from gateway.core.states import STEPS, Kind, State
 
@@ -34,6 +34,8 @@ class Life:
     bank: str
     state: State = State.RECEIVED
     version: int = 0
+    wire_reference: str = ""
+    """Of its first attempt; empty before."""
     holds: frozenset[str] = frozenset()
     inquiries_asked: int = 0
     """Inquiries that reached the bank during the present doubt."""
@@ -146,11 +148,12 @@ class Oracle:
                 not self.holds(fact.bank, fact.wire_reference), "nothing is resent that the bank holds (law 4)", fact
             )
             self.must(
-                fact.wire_reference == wire_reference(fact.payment_id, fact.bank),
-                "the wire reference is a function of payment and bank (law 3)",
+                is_wire_reference(fact.wire_reference) and life.wire_reference in ("", fact.wire_reference),
+                "a resend bears the same wire reference (law 3)",
                 fact,
             )
             self.first_s.setdefault(fact.payment_id, trio.current_time())
+            life.wire_reference = fact.wire_reference
             first = self.by_wire.setdefault((fact.bank, fact.wire_reference), fact.payment_id)
             self.must(first == fact.payment_id, "a wire reference names one payment", fact)
             self.must(not life.holds, "what is held is not sent", fact)

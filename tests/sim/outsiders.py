@@ -34,6 +34,10 @@ class Operated(Protocol):
 
     @property
     def process(self) -> Process: ...
+
+    restores: int
+    """How often the disk was lost so far."""
+
     @property
     def lost(self) -> set[tuple[str, str]]:
         """(tenant, key) of what was acknowledged after the backup and lost: its clients are told, and compare."""
@@ -133,10 +137,11 @@ class Client:
 
     async def _answers(self, orders: list[Instruction]) -> list[Admitted | Refusal]:
         """Asks until there is an answer: a lost one says nothing."""
-        drafts = [Draft(order) for order in orders]
+        drafts, restores = [Draft(order) for order in orders], self.operated.restores
         for tries in range(TRIES_MAX):
             patience_s = self.dice.choice(PATIENCE_S) if self._strikes("hang_up", self.habits.hang_up) else 600.0
-            if any((self.principal.tenant, order.idempotency_key) in self.operated.lost for order in orders):
+            lost = any((self.principal.tenant, order.idempotency_key) in self.operated.lost for order in orders)
+            if lost or self.operated.restores > restores:
                 raise ToldToWait
             try:
                 with trio.move_on_after(patience_s):

@@ -27,7 +27,7 @@ from tests.fakes.bank import DECLARATION
 from tests.fakes.house import bank, house, link, queue
 from tests.intake.drafts import draft
 
-STRANGE = wire_reference(b"a payment we lost", "northbank")
+STRANGE = wire_reference("acme", "a payment we lost", b"", "northbank")
 
 
 async def restored(of: House, *numbers: int) -> tuple[House, list[Payment]]:
@@ -143,7 +143,7 @@ async def test_the_mailbox_finds_what_is_known_and_lists_what_is_not(autojump_cl
 async def test_the_list_of_unknown_references_is_bounded(autojump_clock: trio.testing.MockClock) -> None:
     """Above the bound they are counted, and the log does not grow."""
     gate, _ = await restored(house())
-    strange = [wire_reference(b"%d" % n, "northbank") for n in range(limits.UNKNOWN_REFERENCES_MAX + 5)]
+    strange = [wire_reference("acme", str(n), b"", "northbank") for n in range(limits.UNKNOWN_REFERENCES_MAX + 5)]
     link(gate).reports += [f"{reference} TAKEN ACSP" for reference in strange]
     async with running(gate):
         await trio.sleep(1)
