@@ -5,9 +5,10 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 SEEDS  ?= 1..50
 MINUTES ?= 5
+SCENARIO ?= canonical
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim campaign lint fuzz proto lock docs clean
+.PHONY: help run test sim campaign load lint fuzz proto lock docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,6 +24,9 @@ sim: $(VENV)/.dev  ## the simulator; SEEDS=1..50 or one that failed, ARGS=--help
 
 campaign: $(VENV)/.dev  ## the long campaign against losing and paying twice; goes on where it was ended
 	@$(BIN)/python -m tests.campaign $(ARGS)
+
+load: $(VENV)/.dev  ## measure: the canonical workload in three minutes; SCENARIO=soak or another of loadtest/scenarios
+	@PYTHONPATH=.:protos $(BIN)/python -m loadtest run $(SCENARIO) $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff, mypy strict, import contracts, and buf where npm is
 	@$(BIN)/ruff check .

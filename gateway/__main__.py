@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("gateway.cli.backup", "run_restore"),
     "quarantine": ("gateway.cli.quarantine", "run"),
     "bank-sim": ("loadtest.bank.command", "run"),
+    "load": ("loadtest.command", "run"),
 }
 """Command → the module and function that run it: called with the parsed arguments, returns the exit code."""
 

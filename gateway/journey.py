@@ -108,6 +108,8 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
         # A defect of ours that a payment meets. Nothing was sent; the daemon must not die of it at every start.
         logger.exception("composing failed unexpectedly", extra={"bank": bank.name})
         return await _uncomposable(house, bank, payments, happenings.held(Reason.COMPOSE_FAILED, HOLD_DEFECT))
+    if len(payments) > 1 and len(request.body) > bank.profile.lane.bulk_bytes_max:
+        return await _in_parts(house, bank, (payments[: len(payments) // 2], payments[len(payments) // 2 :]))
     ids = [payment.id for payment in payments]
     with _send_span(house, bank, payments) as span, house.departures.of(ids) as departure:
         if not await _mark(house, bank, submission, request):
@@ -354,19 +356,23 @@ def _backoff_s(house: House, bank: Bank, payment: Payment) -> float:
 
 
 async def _uncomposable(house: House, bank: Bank, payments: Sequence[Payment], alone: Happening) -> bool | None:
-    """The adapter cannot say one of these payments. To a single one `alone` happens; of several each is tried alone,
-    until the bank fails one: the rest stay queued, and the breaker hears of it."""
+    """The adapter cannot say one of these payments. To a single one `alone` happens; of several each is tried alone."""
     if len(payments) > 1:
-        answered: bool | None = None
-        for payment in payments:
-            one = await deliver(house, bank, [payment])
-            if one is False:
-                return False
-            answered = answered or one
-        return answered
+        return await _in_parts(house, bank, [[payment] for payment in payments])
     for stepped in await house.store.take([Step(payment_id=payments[0].id, happening=alone)]):
         _tell(house, bank, stepped)
     return None
+
+
+async def _in_parts(house: House, bank: Bank, parts: Iterable[Sequence[Payment]]) -> bool | None:
+    """One message after the other, until the bank fails one: the rest stay queued, and the breaker hears of it."""
+    answered: bool | None = None
+    for part in parts:
+        one = await deliver(house, bank, part)
+        if one is False:
+            return False
+        answered = answered or one
+    return answered
 
 
 def _observe(house: House, bank: Bank, began_s: float, result: str, reason: Reason | None = None) -> None:

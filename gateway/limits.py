@@ -43,11 +43,13 @@ COLLECT_PAGES_MAX: Final = 50  # mailbox pages one visit may fetch before it let
 
 UNKNOWN_REFERENCES_MAX: Final = 1_000  # listed of one quarantine: people look at each; more are counted
 
+UNREADABLE_WORDS_MAX: Final = 500  # banks' words about unreadable payments in the log; of more the evidence is kept
+
 # ---- start and stop
 DRAIN_S_MAX: Final = 20.0  # below the 30 s that orchestrators grant by default
 STORE_FAILED_EXIT_S_MAX: Final = 1.0
 
-assert UNKNOWN_REFERENCES_MAX < PAGE_SCAN_MAX - 2  # a quarantine is read in one look
+assert UNKNOWN_REFERENCES_MAX + UNREADABLE_WORDS_MAX < PAGE_SCAN_MAX - 2  # a quarantine is read in one look
 assert COMMIT_PAYMENTS_MAX <= WRITER_QUEUE_MAX // 4
 assert PAGE_SIZE_DEFAULT <= PAGE_SIZE_MAX <= PAGE_SCAN_MAX
 assert EVIDENCE_BYTES_MAX <= RECORD_BYTES_MAX

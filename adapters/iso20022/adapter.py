@@ -38,8 +38,6 @@ class Sent:
     lines: list[Line]
     complete: bool
     """The lines are all there are: a report of others contradicts itself."""
-    latest: bool
-    """It carried the latest attempt of these payments."""
 
 
 class Iso20022Adapter:
@@ -78,12 +76,19 @@ class Iso20022Adapter:
         if answer.status in _RECEIPT_STATUSES and not answer.body.strip():
             evidence = f"HTTP {answer.status} without a body".encode()
             return tuple(
-                Outcome(Word.TAKEN, payment.wire_reference, RECEIVED, "", evidence) for payment in submission.payments
+                Outcome(
+                    Word.TAKEN,
+                    payment.wire_reference,
+                    RECEIVED,
+                    evidence=evidence,
+                    message_reference=submission.message_reference,
+                )
+                for payment in submission.payments
             )
         if not (answer.status in _RECEIPT_STATUSES or 400 <= answer.status <= 599):
             raise Unreadable(f"HTTP {answer.status} is no answer to a submission")
         reference = submission.message_reference
-        sent = Sent([self._line(payment, reference) for payment in submission.payments], complete=True, latest=True)
+        sent = Sent([self._line(payment, reference) for payment in submission.payments], complete=True)
         outcomes = _understood(answer.body, {reference: sent})
         if answer.status >= 400 and any(outcome.word is not Word.REJECTED for outcome in outcomes):
             raise Unreadable(f"HTTP {answer.status} with a report that does not reject")
@@ -99,27 +104,22 @@ class Iso20022Adapter:
     def read_inquiry(self, payment: Payment, answer: WireAnswer) -> tuple[Outcome, ...]:
         """The bank's word for this payment. Raises Unreadable.
 
-        404 is NOT_FOUND, unless it brings a web page: that comes from a server in front of the bank. A rejection of
-        an earlier attempt's message is no word about the present one; that it was taken or settled always is. So it
-        is of a message that we do not know, where it repeats our reference: a store that was restored from a backup
-        has forgotten its latest messages.
+        404 is NOT_FOUND, unless it brings a web page: that comes from a server in front of the bank. What is said of
+        an earlier attempt's message is read too, and so it is of a message that we do not know, where it repeats our
+        reference: a store that was restored from a backup has forgotten its latest messages. Each outcome names its
+        message, so that a rejection of another is not taken for one of the latest (core.outcome.rejects_another).
         """
         if answer.status == 404 and not _is_page(answer):
             evidence = b"HTTP 404 " + answer.body[:EVIDENCE_WHOLE_BYTES_MAX]
             return (Outcome(Word.NOT_FOUND, payment.wire_reference, evidence=evidence),)
         if answer.status != 200:
             raise Unreadable(f"HTTP {answer.status} is no answer to an inquiry")
-        last = payment.attempt.message_reference if payment.attempt else payment.wire_reference
-        references = {last, payment.wire_reference, *(attempt.message_reference for attempt in payment.attempts)}
+        references = {payment.wire_reference, *(attempt.message_reference for attempt in payment.attempts)}
         sent = {
-            reference: Sent(
-                [self._line(payment, reference)],
-                complete=reference == payment.wire_reference,
-                latest=reference == last,
-            )
+            reference: Sent([self._line(payment, reference)], complete=reference == payment.wire_reference)
             for reference in references
         }
-        elsewhere = Sent([self._line(payment, "")], complete=False, latest=False)
+        elsewhere = Sent([self._line(payment, "")], complete=False)
         return _understood(answer.body, sent, elsewhere)
 
     def _unprocessed(self, submission: Submission, answer: WireAnswer) -> tuple[Outcome, ...]:
@@ -176,9 +176,8 @@ def _understood(body: bytes, sent: Mapping[str, Sent], elsewhere: Sent | None = 
         heard = said(report, message.lines)
         if heard.foreign and message.complete:
             raise Unreadable("a pain.002 about payments that are not in its message")
-        current = [one for one in heard.outcomes if message.latest or one.word is not Word.REJECTED]
-        unclear = unclear or heard.unclear or len(current) < len(heard.outcomes)
-        outcomes.extend(current)
+        unclear = unclear or heard.unclear
+        outcomes.extend(heard.outcomes)
     if unclear and not outcomes:
         raise Unreadable("a pain.002 whose statuses are not certain")
     if not long:

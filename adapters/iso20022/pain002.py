@@ -64,7 +64,12 @@ def said(report: StatusReport, lines: Iterable[Line]) -> Said:
         elif line.wire_reference not in verdicts:
             block = blocks.get(line.payment_information_id)
             verdicts[line.wire_reference] = _of_level(report, block, result)
-    result.outcomes = [_outcome(wire, verdict) for wire, verdict in verdicts.items() if verdict is not None]
+    message = "" if report.message_id == NOT_PROVIDED else report.message_id
+    result.outcomes = [
+        Outcome(verdict.word, wire, verdict.code, verdict.reason, verdict.evidence, message_reference=message)
+        for wire, verdict in verdicts.items()
+        if verdict is not None
+    ]
     return result
 
 
@@ -171,7 +176,3 @@ def _contradict(one: _Verdict | None, other: _Verdict | None) -> bool:
 
 def _finality(verdict: _Verdict | None) -> int:
     return 0 if verdict is None else 1 + (verdict.word in ENDS)
-
-
-def _outcome(wire_reference: str, verdict: _Verdict) -> Outcome:
-    return Outcome(verdict.word, wire_reference, verdict.code, verdict.reason, verdict.evidence)

@@ -58,7 +58,8 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     _backup(commands)
     _restore(commands)
     _quarantine(commands)
-    _bank_sim(commands, arguments)
+    for name, (module, summary) in _OF_LOADTEST.items():
+        _of_loadtest(commands, arguments, name, module, summary)
     return parser
 
 
@@ -266,12 +267,18 @@ def _quarantine(commands: _Commands) -> None:
     _door(end)
 
 
-def _bank_sim(commands: _Commands, arguments: Sequence[str]) -> None:
-    """The simulated bank brings its own options; its module is imported only when it is what was asked for."""
-    if list(arguments[:1]) == ["bank-sim"]:
-        import_module("loadtest.bank.command").add_parser(commands)
+_OF_LOADTEST = {
+    "bank-sim": ("loadtest.bank.command", "a simulated bank with its own ledger"),
+    "load": ("loadtest.command", "measure: run a load scenario, compare results"),
+}
+
+
+def _of_loadtest(commands: _Commands, arguments: Sequence[str], name: str, module: str, summary: str) -> None:
+    """These bring their own options; their modules are imported only when they are what was asked for."""
+    if list(arguments[:1]) == [name]:
+        import_module(module).add_parser(commands)
     else:
-        commands.add_parser("bank-sim", help="a simulated bank with its own ledger", add_help=False)
+        commands.add_parser(name, help=summary, add_help=False)
 
 
 def _door(parser: argparse.ArgumentParser) -> None:

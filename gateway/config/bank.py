@@ -106,6 +106,18 @@ class LanePolicy(Section):
         le=BULK_LINES_MAX,
         description="Payments that one message may carry at most; 1: single messages.",
     )
+    bulk_wait_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=3_600,
+        description="How long a payment may wait for others to share its message, in seconds; instant ones never do.",
+    )
+    bulk_bytes_max: int = Field(
+        default=4 * 1024 * 1024,
+        ge=4_096,
+        le=64 * 1024 * 1024,
+        description="Length of one message at most, in bytes; a longer one leaves in parts.",
+    )
 
     def relations(self) -> Iterator[tuple[str, str]]:
         if self.retry_max_s < self.retry_first_s:

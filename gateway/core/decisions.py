@@ -68,15 +68,17 @@ def kind_of(decision: Decision, payment: Payment) -> Kind:
 
 
 def bound(payment: Payment, decision: Decision) -> bytes:
-    """SHA-256 over what is decided about: the payment and its content, this episode of doubt, the decision, the wire
-    reference and the last attempt. Inquiries that taught nothing do not change it; everything else does."""
+    """SHA-256 over what is decided about: the payment and its content, this episode of doubt and the contradictions in
+    it, the decision, the wire reference and the last attempt. Inquiries that taught nothing do not change it;
+    everything else does."""
     last = payment.attempt
     parts = [
-        b"causeway decision v1",
+        b"causeway decision v2",
         payment.id,
         payment.fingerprint,
         payment.state.encode(),
         b"%d" % payment.doubt_since_ns,
+        payment.contradiction.encode(),
         decision.encode(),
         payment.wire_reference.encode(),
     ]

@@ -23,12 +23,14 @@ class StoreKind(StrEnum):
 
     RESTORED = "restored"  # from a backup, by `actor`; the evidence is the backup's manifest. Begins a quarantine
     UNKNOWN_REFERENCE = "unknown_reference"  # in quarantine a bank speaks of a payment of ours that is not in the store
+    UNREADABLE_PAYMENT = "unreadable_payment"  # a bank speaks of a payment whose record cannot be read
     QUARANTINE_ENDED = "quarantine_ended"  # by `actor`; the evidence is their note
 
 
 @dataclass(frozen=True, slots=True)
 class StoreHappening:
-    """What happened to the store. `bank`, `wire_reference` and `bank_status` come with UNKNOWN_REFERENCE."""
+    """What happened to the store. `bank`, `wire_reference` and `bank_status` come with UNKNOWN_REFERENCE and
+    UNREADABLE_PAYMENT; the evidence is then the bank's word."""
 
     kind: StoreKind
     actor: str = ""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.payment import Attempt, Payment
+from gateway.core.payment import Attempt, Payment, Uptime
 from gateway.core.proposal import Proposal
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind
@@ -25,6 +25,8 @@ class Happening:
     """With NOT_SENT, NOT_HELD: when it may be sent again."""
     inquire_at_ns: int = 0
     """With DOUBTED, SUSPECTED, ACCEPTED, INQUIRED, PROPOSED: when to ask the bank next; 0 = not planned."""
+    missing_since: Uptime | None = None
+    """With INQUIRED: since when the bank has said "not found"; None: it said something else."""
     evidence: bytes = b""
     """The bank's own bytes on which this rests, or the note of the person who proposed or confirmed it; kept with the
     fact (bounded by limits.EVIDENCE_BYTES_MAX)."""
@@ -88,9 +90,16 @@ def suspected(actor: str, inquire_at_ns: int) -> Happening:
     return Happening(Kind.SUSPECTED, reason=Reason.RESTORED_FROM_BACKUP, inquire_at_ns=inquire_at_ns, actor=actor)
 
 
-def inquired(inquire_at_ns: int, evidence: bytes = b"") -> Happening:
-    """The bank was asked and nothing was learnt; `inquire_at_ns` 0 = the budget is spent."""
-    return Happening(Kind.INQUIRED, reason=Reason.NOTHING_LEARNT, inquire_at_ns=inquire_at_ns, evidence=evidence)
+def inquired(inquire_at_ns: int, evidence: bytes = b"", missing_since: Uptime | None = None) -> Happening:
+    """The bank was asked and nothing was learnt; `inquire_at_ns` 0 = the budget is spent. `missing_since` as in
+    Payment."""
+    return Happening(
+        Kind.INQUIRED,
+        reason=Reason.NOTHING_LEARNT,
+        inquire_at_ns=inquire_at_ns,
+        missing_since=missing_since,
+        evidence=evidence,
+    )
 
 
 def still_accepted(bank_status: str, bank_reason: str, inquire_at_ns: int, evidence: bytes = b"") -> Happening:

@@ -7,7 +7,7 @@ from gateway.core.decisions import made_by_two
 from gateway.core.facts import Fact
 from gateway.core.happenings import Happening, freed
 from gateway.core.outcome import WITHOUT_STATUS
-from gateway.core.payment import Attempt, Ended, Payment
+from gateway.core.payment import Attempt, Ended, Payment, Uptime
 from gateway.core.proposal import Proposal
 from gateway.core.reasons import Reason
 from gateway.core.states import IllegalStep, Kind, State, step
@@ -51,6 +51,7 @@ def after(payment: Payment, happening: Happening, now_ns: int) -> Payment:
         doubt_since_ns=_doubt_since(payment, happening, state, now_ns),
         inquiries=0 if moved or kind is Kind.SUSPECTED else payment.inquiries + (kind is Kind.INQUIRED),
         inquire_at_ns=happening.inquire_at_ns if state in (State.IN_DOUBT, State.ACCEPTED) else 0,
+        missing_since=_missing_since(payment, happening, state),
         bank_status=(happening.bank_status if bank_word else "") or payment.bank_status,
         bank_reason=happening.bank_reason if bank_word and happening.bank_status else payment.bank_reason,
         contradiction=_contradiction(payment, happening),
@@ -135,6 +136,13 @@ def _doubt_since(payment: Payment, happening: Happening, state: State, now_ns: i
     if state is not State.IN_DOUBT:
         return 0
     return now_ns if happening.kind is Kind.SUSPECTED else payment.doubt_since_ns or now_ns
+
+
+def _missing_since(payment: Payment, happening: Happening, state: State) -> Uptime | None:
+    """Of this doubt only, and only as long as the bank says nothing else; a person's proposal is no word of it."""
+    if state is not State.IN_DOUBT or payment.state is not State.IN_DOUBT:
+        return None
+    return payment.missing_since if happening.kind is Kind.PROPOSED else happening.missing_since
 
 
 def _contradiction(payment: Payment, happening: Happening) -> str:

@@ -40,6 +40,8 @@ class Outcome:
     """The bytes the word was read from."""
     retry_after_s: float = 0.0
     """With NOT_PROCESSED: how long the bank asks us to wait; the journey bounds it. Of no meaning elsewhere."""
+    message_reference: str = ""
+    """The message it speaks of (OrgnlMsgId in pain.002); empty: the bank names none."""
 
 
 DENIALS = frozenset({Word.NOT_FOUND, Word.NOT_PROCESSED})
@@ -66,12 +68,29 @@ def said_of(wire_reference: str, outcomes: Iterable[Outcome]) -> list[Outcome]:
     return [outcome for outcome in ours if outcome.word not in DENIALS] or ours[-1:]
 
 
+def rejects_another(payment: Payment, outcome: Outcome) -> bool:
+    """Whether it rejects another message than the latest that carried this payment: then it says nothing about the
+    latest, which the bank may have taken.
+
+    Only of rejections: that a bank has taken or paid it counts whatever message it came in. Without an attempt on
+    record (a store restored from a backup) the latest we can vouch for is the message of this payment alone.
+    """
+    last = payment.attempt.message_reference if payment.attempt else payment.wire_reference
+    return outcome.word is Word.REJECTED and outcome.message_reference not in ("", last)
+
+
 def concluded(payment: Payment, outcome: Outcome, now_ns: int, *, inquire_at_ns: int = 0) -> Happening | None:
     """What the bank's word makes happen to this payment now; None where it says nothing new.
 
     Shape of the thought: a word that repeats the state is nothing; a word that goes forward is a step; NOT_FOUND is
     a step only out of IN_DOUBT (the caller has checked that it counts as proof); every other word contradicts.
     `inquire_at_ns` is when to ask again if the payment is then ACCEPTED.
+
+    A rejection of an older message never rejects. That a later one was sent rests on a proof that the bank did not
+    have the older; now it says that it had it. So it contradicts, and is written down with its evidence: of a payment
+    in doubt no "not found" is a proof any more (law 8), and an accepted one stays accepted, in sight. The plan to ask
+    stays as it was, or a bank's letters could break its budget. While an attempt is under way it is nothing: only what
+    becomes of that attempt counts.
     """
     state, word = payment.state, outcome.word
 
@@ -99,6 +118,12 @@ def concluded(payment: Payment, outcome: Outcome, now_ns: int, *, inquire_at_ns:
         return None
     if state is State.SETTLED and word is Word.TAKEN:
         return None  # an older report, overtaken on the way
+    # The same contradiction is written down once: a bank cannot fill the log with it.
+    told_before = payment.contradiction == (outcome.bank_status or WITHOUT_STATUS)
+    if rejects_another(payment, outcome) and state in (State.SENDING, State.IN_DOUBT, State.ACCEPTED):
+        if state is State.SENDING or told_before:
+            return None
+        return happening(Kind.CONTRADICTED, Reason.BANK_CONTRADICTS, inquire=payment.inquire_at_ns)
     if word is Word.RETURNED and state in (State.ACCEPTED, State.SETTLED):
         return happening(Kind.RETURNED)
     if state in (State.SENDING, State.IN_DOUBT) or (state is State.ACCEPTED and word in _KIND_OF):
@@ -107,6 +132,4 @@ def concluded(payment: Payment, outcome: Outcome, now_ns: int, *, inquire_at_ns:
             return happening(kind, inquire=inquire_at_ns if kind is Kind.ACCEPTED else 0)
         # RETURNED before anything was settled: it was held, and the money is back.
         return happening(Kind.ACCEPTED, inquire=now_ns)
-    if payment.contradiction == (outcome.bank_status or WITHOUT_STATUS):
-        return None  # the same contradiction is written down once: a bank cannot fill the log with it
-    return happening(Kind.CONTRADICTED, Reason.BANK_CONTRADICTS, inquire=now_ns)
+    return None if told_before else happening(Kind.CONTRADICTED, Reason.BANK_CONTRADICTS, inquire=now_ns)

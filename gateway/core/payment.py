@@ -127,6 +127,19 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Uptime:
+    """A moment on a clock that nobody can set and that outlives the process: since the machine was started."""
+
+    boot: bytes
+    """16 bytes: which start of which machine."""
+    ns: int
+
+    def seconds_after(self, earlier: "Uptime") -> float | None:
+        """None where the machine was started anew in between, or it is another: nothing can be said."""
+        return (self.ns - earlier.ns) / 1e9 if self.boot == earlier.boot else None
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """Our record of an instruction. Times are Unix nanoseconds, 0 = never."""
 
@@ -154,6 +167,8 @@ class Payment:
     """Inquiries made since the payment came into its present state."""
     inquire_at_ns: int = 0
     """While IN_DOUBT or ACCEPTED: when the next status inquiry is due; 0 = none is planned."""
+    missing_since: Uptime | None = None
+    """While IN_DOUBT: since when, at the latest, the bank has said "not found" and nothing else about this doubt."""
     bank_status: str = ""
     """The bank's last word, an ISO 20022 status code (ACCP, ACSC, RJCT …)."""
     bank_reason: str = ""

@@ -1,6 +1,6 @@
 """What the rooms need from each other, as Protocols: no vendor type crosses them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -10,17 +10,21 @@ from gateway.core.decisions import Act, Objection
 from gateway.core.facts import Fact, StoreHappening
 from gateway.core.happenings import Happening
 from gateway.core.outcome import Outcome
-from gateway.core.payment import Payment
+from gateway.core.payment import Payment, Uptime
 from gateway.core.states import State
 
 # ---------------------------------------------------------------- clock
 
 
 class WallClock(Protocol):
-    """Dates come from here; durations come from trio's clock."""
+    """Dates come from here; durations come from trio's clock, or from `uptime` where they outlive the process."""
 
     def now_ns(self) -> int:
         """Unix time in nanoseconds."""
+        ...
+
+    def uptime(self) -> Uptime:
+        """Now, on the machine's own clock: setting the wall clock does not move it, a sleeping machine counts on."""
         ...
 
 
@@ -209,6 +213,9 @@ class Stepped:
     """Whether the step was taken. False with a payment: the table refused it, or the word said nothing new."""
     objection: Objection | None = None
     """Why a person's act was not taken."""
+    unreadable: bool = False
+    """There is such a payment, and its record cannot be read. A bank's word about it is in the log, as a fact about the
+    store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +280,9 @@ class Store(Protocol):
         shorter than `limit`, even empty, before the end: the look-up is bounded."""
         ...
 
-    async def due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
-        """QUEUED payments of a bank that may be sent now, oldest due first (the outbox)."""
+    async def due(self, bank: str, now_ns: int, limit: int, without: Container[bytes] = frozenset()) -> list[Payment]:
+        """QUEUED payments of a bank that may be sent now (the outbox): the instant ones first, then the oldest due,
+        and none of those whose ids are in `without`."""
         ...
 
     async def next_due_ns(self, bank: str, after_ns: int) -> int:

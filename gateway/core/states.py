@@ -15,7 +15,8 @@ state. The order of thought behind it:
   doubt without an attempt. Proof that the bank does not hold it leads back to where it was: to the outbox, or to its
   holds, which are as open as before (WITHHELD).
 * A bank can contradict itself. After an end, its contradiction is written down and changes nothing; before sending
-  (the bank claims a payment we believe it does not hold) it leads to IN_DOUBT, never to a second send.
+  (the bank claims a payment we believe it does not hold) it leads to IN_DOUBT, never to a second send. Of a payment
+  IN_DOUBT or ACCEPTED it is a rejection of an older message: the bank had what it denied then, and the latest is open.
 """
 
 from enum import StrEnum
@@ -125,6 +126,7 @@ STEPS: dict[tuple[State, Kind], State] = {
     (_S.IN_DOUBT, _K.ACCEPTED): _S.ACCEPTED,
     (_S.IN_DOUBT, _K.SETTLED): _S.SETTLED,
     (_S.IN_DOUBT, _K.REJECTED): _S.REJECTED,
+    (_S.IN_DOUBT, _K.CONTRADICTED): _S.IN_DOUBT,
     (_S.ACCEPTED, _K.INQUIRED): _S.ACCEPTED,
     (_S.ACCEPTED, _K.ACCEPTED): _S.ACCEPTED,
     (_S.ACCEPTED, _K.SETTLED): _S.SETTLED,

@@ -3,8 +3,10 @@
 What can go wrong here, and why this shape:
 
 * The same payment taken twice from the outbox. It stays in the outbox until its mark is committed, so the lane keeps
-  the ids under way and leaves them out; and the mark itself names the version it expects, so that even a second
-  lane could not mark it again.
+  the ids of what it has read or has under way and leaves them out; and the mark itself names the version it expects,
+  so that even a second lane could not mark it again.
+* A payment that is read ahead and moves on before it leaves (a cancellation, a bank's word). The lane hears of each
+  commit and drops it; should it come too late, the mark refuses it.
 * A wake-up lost between looking and waiting. The event is replaced *before* the outbox is read, so a commit that
   comes later finds the new one.
 * A bank that hangs. Each message has its own task and a deadline; the lane has a bound on messages in flight; other
@@ -19,10 +21,10 @@ import trio
 
 from gateway import limits
 from gateway.core.facts import Fact
-from gateway.core.payment import Payment
+from gateway.core.payment import Payment, Rail
 from gateway.core.states import State
 from gateway.dispatch.breaker import Breaker, BreakerState
-from gateway.dispatch.grouping import grouped
+from gateway.dispatch.gathering import Gathering
 from gateway.house import Bank, House
 from gateway.journey import deliver
 
@@ -42,12 +44,22 @@ class Lane:
         self._stopping = False
         self._under_way: set[bytes] = set()
         self._messages = 0
+        policy = bank.profile.lane
+        self._lines_max = min(policy.bulk_lines_max, bank.adapter.declaration.bulk_lines_max)
+        self._gathering = Gathering(self._lines_max, int(policy.bulk_wait_s * 1e9))
+        self._news = True
+        """The outbox may hold something that is not in `_gathering`."""
+        self._read_at_ns = 0
         self._breaker = BreakerState(bank.profile.lane.breaker_failures, bank.profile.lane.breaker_open_s)
         house.store.on_commit(self._told)
 
     @property
     def breaker(self) -> Breaker:
         return self._breaker.now(trio.current_time())
+
+    def __contains__(self, payment_id: object) -> bool:
+        """Whether it has read this payment out of the outbox, or has it under way."""
+        return payment_id in self._under_way or payment_id in self._gathering
 
     def stop(self) -> None:
         """Takes nothing more; what is under way goes on."""
@@ -71,31 +83,50 @@ class Lane:
                         for group in groups:
                             self._begin(group)
                             nursery.start_soon(self._deliver, group)
-                    with trio.move_on_after(await self._patience_s()):
+                    with trio.move_on_after(await self._patience_s()) as waited:
                         await wake.wait()
+                    self._news = self._news or waited.cancelled_caught  # a back-off has ended, or we look anyway
         finally:
             self._ended.set()
 
     def _told(self, facts: Sequence[Fact]) -> None:
-        name = self._bank.name
-        if any(fact.after is State.QUEUED and fact.bank == name for fact in facts):
+        name, gathering = self._bank.name, self._gathering
+        for fact in facts:
+            if fact.bank == name:
+                gathering.drop(fact.payment_id)  # what it reads of it now is another version, or nothing
+                if fact.after is State.QUEUED:
+                    self._news = True
+        if self._news:
             self._wake.set()
 
     async def _next_messages(self) -> list[tuple[Payment, ...]]:
         """What may leave now: at most as many messages as the lane and the breaker have room for."""
-        lane = self._bank.profile.lane
-        room = lane.in_flight_max - self._messages
+        room = self._bank.profile.lane.in_flight_max - self._messages
         allowed = self._breaker.allows(trio.current_time())
         room = room if allowed is None else min(room, allowed)
         if room <= 0 or self._stopping:
             return []
-        lines_max = min(lane.bulk_lines_max, self._bank.adapter.declaration.bulk_lines_max)
-        want = min(room * lines_max, limits.LANE_PAGE_MAX) + len(self._under_way)
-        due = await self._house.store.due(self._bank.name, self._house.clock.now_ns(), want)
-        fresh = [payment for payment in due if payment.id not in self._under_way]
-        if self._stopping:
-            return []
-        return grouped(fresh, lines_max)[:room]
+        await self._read_ahead(room * self._lines_max)
+        return [] if self._stopping else self._gathering.take(self._house.clock.now_ns(), room)
+
+    async def _read_ahead(self, wanted: int) -> None:
+        """From the outbox, until so many payments are gathered or there are no more; by pages, because others need
+        the event loop too. Never more than one round of what the lane can carry: an instant payment behind it waits
+        no longer than that. Where a gathering that is full waits for its time, the instant ones are looked for all the
+        same: the outbox has them first."""
+        wanted = min(wanted, max(limits.LANE_PAGE_MAX, self._lines_max))
+        page = min(self._bank.profile.lane.in_flight_max * self._lines_max, limits.LANE_PAGE_MAX)
+        while self._news and len(self._gathering) < wanted:
+            self._news = False
+            due = await self._due(page)
+            self._gathering.add(due)
+            self._news = self._news or len(due) == page
+        if self._news and self._bank.profile.lane.bulk_wait_s:
+            self._gathering.add(one for one in await self._due(page) if one.instruction.rail is Rail.INSTANT)
+
+    async def _due(self, most: int) -> list[Payment]:
+        self._read_at_ns = self._house.clock.now_ns()
+        return await self._house.store.due(self._bank.name, self._read_at_ns, most, self)
 
     async def _patience_s(self) -> float:
         """How long to wait for a wake-up before looking again."""
@@ -106,8 +137,11 @@ class Lane:
         if blocked or self._messages >= self._bank.profile.lane.in_flight_max:
             return IDLE_S_MAX  # the end of a message wakes the lane
         now_ns = self._house.clock.now_ns()
-        due_ns = await self._house.store.next_due_ns(self._bank.name, after_ns=now_ns)
-        return min((due_ns - now_ns) / 1e9, IDLE_S_MAX) if due_ns else IDLE_S_MAX
+        # After the last reading, not after now: what became due while there was no room would never be seen.
+        due_ns = await self._house.store.next_due_ns(self._bank.name, after_ns=self._read_at_ns)
+        self._news = self._news or 0 < due_ns <= now_ns
+        soonest_ns = min(filter(None, (due_ns, self._gathering.ready_ns())), default=0)
+        return min(max(soonest_ns - now_ns, 0) / 1e9, IDLE_S_MAX) if soonest_ns else IDLE_S_MAX
 
     def _begin(self, group: tuple[Payment, ...]) -> None:
         self._under_way.update(payment.id for payment in group)
@@ -121,5 +155,6 @@ class Lane:
         finally:
             self._under_way.difference_update(payment.id for payment in group)
             self._messages -= 1
+            self._news = self._news or not answered  # something of it may be in the outbox still, or again
             self._breaker.ended(answered=answered, at_s=trio.current_time())
             self._wake.set()

@@ -97,7 +97,11 @@ class Collector:
         for start in range(0, len(steps), limits.COMMIT_PAYMENTS_MAX):
             part = steps[start : start + limits.COMMIT_PAYMENTS_MAX]
             for step, stepped in zip(part, await house.store.take(part), strict=True):
-                if stepped.payment is None and step.outcome is not None:
+                if stepped.unreadable:
+                    # Ours, and the record of it is damaged: the store has kept the word, for people.
+                    logger.error("the bank speaks of a payment whose record cannot be read", extra={"bank": bank.name})
+                    house.trail.count(names.REPORTS, bank=bank.name, result="unreadable")
+                elif stepped.payment is None and step.outcome is not None:
                     # Somebody else's payment, or a lie: it touches nothing of ours, and it is counted.
                     house.trail.count(names.REPORTS, bank=bank.name, result="foreign")
                     unknown.append(step.outcome)

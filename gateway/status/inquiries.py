@@ -18,7 +18,7 @@ from gateway import failpoints
 from gateway.core.backoff import backoff_s
 from gateway.core.errors import MaybeSent, NotSent, Unreadable
 from gateway.core.facts import Fact
-from gateway.core.outcome import Outcome, Word, said_of
+from gateway.core.outcome import Outcome
 from gateway.core.payment import Payment
 from gateway.core.ports import Step, Stepped
 from gateway.core.states import State
@@ -27,7 +27,7 @@ from gateway.house import Bank, House
 from gateway.journey import ask
 from gateway.status import age
 from gateway.status.leaps import Leaps
-from gateway.status.missing import Missing
+from gateway.status.missing import Asking
 from gateway.status.resolution import first_sent_ns, resolved
 from gateway.telemetry import names
 
@@ -54,7 +54,7 @@ class Inquiries:
         self._failures = 0
         self._silent = 0
         self._leaps = Leaps(house.clock)
-        self._missing = Missing()
+        self._started = house.clock.uptime()
         house.store.on_commit(self._told)
 
     async def run(self) -> None:
@@ -132,13 +132,12 @@ class Inquiries:
     async def _answer(self, payment: Payment, parent: str) -> Meaning:
         """Asks. Raises NotSent when the bank could not be asked at all."""
         bank, evidence, outcomes = self._bank, b"", tuple[Outcome, ...]()
-        missing_for_s = self._missing.for_s(payment, trio.current_time())
+        asked_at = self._house.clock.uptime()
         try:
             answer = await ask(self._house, bank, bank.adapter.inquire(payment), parent)
             evidence = answer.body
-            read = bank.adapter.read_inquiry(payment, answer)
-            self._note_missing(payment, read)
-            outcomes, self._failures, self._silent = read, 0, 0
+            outcomes = bank.adapter.read_inquiry(payment, answer)
+            self._failures = self._silent = 0
         except NotSent:
             raise
         except (MaybeSent, Unreadable) as error:
@@ -155,13 +154,14 @@ class Inquiries:
             logger.exception("inquiry failed unexpectedly", extra={"bank": bank.name})
         sent_for_ns = await self._sent_for_ns(payment) if outcomes else 0
         now_ns, spread = self._house.clock.now_ns(), self._house.dice.random()
+        asking = Asking(self._started, asked_at, self._house.clock.uptime())
         return lambda asked: resolved(
             asked,
             outcomes,
             declaration=bank.adapter.declaration,
             policy=bank.profile.inquiry,
             now_ns=now_ns,
-            missing_for_s=missing_for_s,
+            asking=asking,
             leapt_ns=self._leaps.after(asked.attempts[-1].marked_at_ns) if asked.attempts else 0,
             sent_for_ns=sent_for_ns,
             evidence=evidence,
@@ -181,13 +181,6 @@ class Inquiries:
     def _note_silence(self) -> None:
         self._silent += 1
         self._failures += self._silent >= SILENT_MAX
-
-    def _note_missing(self, payment: Payment, outcomes: Sequence[Outcome]) -> None:
-        words = [outcome.word for outcome in said_of(payment.wire_reference, outcomes)]
-        if Word.NOT_FOUND in words:
-            self._missing.said(payment, trio.current_time())
-        elif words:
-            self._missing.forget(payment)
 
 
 def _same_doubt(asked: Payment, now: Payment) -> bool:

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from gateway.config import InquiryPolicy
 from gateway.core import happenings
-from gateway.core.outcome import DENIALS, Outcome, Word, said_of
-from gateway.core.payment import Payment
+from gateway.core.outcome import DENIALS, Outcome, Word, rejects_another, said_of
+from gateway.core.payment import Payment, Uptime
 from gateway.core.ports import Declaration, Step
 from gateway.core.states import State
+from gateway.status.missing import Asking
 
 JITTER = 0.1
 """Share of a wait between inquiries that chance may cut off."""
@@ -28,29 +29,30 @@ def resolved(
     policy: InquiryPolicy,
     now_ns: int,
     evidence: bytes,
-    missing_for_s: float | None = None,
+    asking: Asking,
     leapt_ns: int = 0,
     sent_for_ns: int = 0,
     spread: float = 0.0,
 ) -> Step:
     """The step that follows from the bank's answer to one inquiry; no outcomes: the answer was of no use.
 
-    `missing_for_s` is how long before this asking the bank first said "not found" about this attempt (missing.py);
-    None = never. `leapt_ns` is what the wall clock has skipped since the last attempt was marked. `sent_for_ns` is how
-    long ago the payment was first sent, at the least (age.py). `spread` is as in `next_inquiry_ns`.
+    `asking` says how long before this question the bank first said "not found" (missing.py). `leapt_ns` is what the
+    wall clock has skipped since the last attempt was marked. `sent_for_ns` is how long ago the payment was first sent,
+    at the least (age.py). `spread` is as in `next_inquiry_ns`.
     """
     next_ns = next_inquiry_ns(payment, policy, now_ns, leapt_ns, spread)
-    said = said_of(payment.wire_reference, outcomes)
+    # A denial beside a rejection of an older message was left out by said_of: it proves nothing either.
+    said = [one for one in said_of(payment.wire_reference, outcomes) if not rejects_another(payment, one)]
     word = said[-1] if said else None
     age_s = max(now_ns - first_sent_ns(payment), sent_for_ns) / 1e9
-    if word is not None and word.word is Word.NOT_FOUND and _is_proof(payment, declaration, age_s, missing_for_s):
+    if word is not None and word.word is Word.NOT_FOUND and _is_proof(payment, declaration, age_s, asking):
         # Proof about this very attempt: of no use should the payment have moved on meanwhile.
         freed = replace(word, evidence=evidence or word.evidence)
         return Step(payment_id=payment.id, outcome=freed, expected_version=payment.version)
     if word is None or word.word in DENIALS:
         if word is not None and word.word is Word.NOT_FOUND and next_ns and declaration.not_found_is_proof:
             next_ns = min(next_ns, now_ns + int(declaration.visibility_s * 1e9))  # the second word may count
-        nothing = happenings.inquired(next_ns, evidence)
+        nothing = happenings.inquired(next_ns, evidence, _missing_since(payment, outcomes, asking))
         return Step(payment_id=payment.id, happening=nothing, expected_version=payment.version)
     if word.word is Word.TAKEN and payment.state is State.ACCEPTED:
         # Another status counts against the budget too: a bank that flips between two must not be asked for ever.
@@ -85,11 +87,20 @@ def first_sent_ns(payment: Payment) -> int:
     return payment.attempts[0].marked_at_ns if payment.attempts else payment.received_at_ns
 
 
-def _is_proof(payment: Payment, declaration: Declaration, age_s: float, missing_for_s: float | None) -> bool:
+def _missing_since(payment: Payment, outcomes: Sequence[Outcome], asking: Asking) -> Uptime | None:
+    """What is written down for the next inquiry: an answer of no use leaves it as it was, any other word ends it."""
+    words = [one.word for one in said_of(payment.wire_reference, outcomes)]
+    if not words:
+        return asking.missing_since(payment)
+    return asking.missing_since(payment) or asking.answered if Word.NOT_FOUND in words else None
+
+
+def _is_proof(payment: Payment, declaration: Declaration, age_s: float, asking: Asking) -> bool:
     """Whether "not found" proves that the bank does not hold the payment, so that it may be sent again (law 8).
     Not of a bank that has claimed it before: its two words stand against each other, and people decide."""
     if payment.state is not State.IN_DOUBT or not declaration.not_found_is_proof:
         return False
+    missing_for_s = asking.missing_for_s(payment)
     if payment.contradiction or missing_for_s is None or missing_for_s < declaration.visibility_s:
         return False
     window_s = declaration.duplicate_window_s

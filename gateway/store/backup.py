@@ -30,7 +30,7 @@ import lmdb
 
 from gateway.core.ports import WallClock
 from gateway.store import layout, records
-from gateway.store.environment import DATA_FILE, Maps, opened_for_reading, sync_directory
+from gateway.store.environment import DATA_FILE, RESIZES_MAX, Maps, opened_for_reading, sync_directory
 from gateway.store.manifest import MANIFEST_FILE, Manifest, moment
 from gateway.store.reads import View
 from gateway.store.verify import Report, verify
@@ -41,7 +41,6 @@ GROWTH_BYTES_MIN: Final = 256 << 20
 FREE_BYTES_MIN: Final = 256 << 20
 """What must stay free on the store's own disk while it grows: the daemon's next commits come first."""
 WATCH_EVERY_S: Final = 0.2  # the daemon writes some 50 MiB in it at full load
-RESIZES_MAX: Final = 10  # times the daemon's map may grow between our opening it and the copy's begin
 
 
 class BackupFailed(Exception):

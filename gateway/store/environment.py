@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -176,8 +177,8 @@ def check_flags(env: Environment) -> None:
 
 
 def open_maps(path: Path, env: Environment) -> Maps:
-    """The mappings of a data directory, made if it is new. Raises DataDirectoryUnusable where a newer Causeway has
-    written it or the device fails, CorruptRecord where its format cannot be read."""
+    """The mappings of a data directory, made if it is new. Raises DataDirectoryUnusable where another format of
+    Causeway has written it or the device fails, CorruptRecord where its format cannot be read."""
     is_new = dict(env.info())["last_txnid"] == 0
     try:
         with env.begin(write=True) as txn:
@@ -208,6 +209,34 @@ def check_format(path: Path, stored: bytes | None) -> None:
             f"{path} was written by a newer Causeway (format {number}, this one reads {layout.FORMAT}): "
             "start that version again, or restore a backup made before the upgrade"
         )
+    if number < layout.FORMAT:
+        raise DataDirectoryUnusable(
+            f"{path} was written by a Causeway from before the first release (format {number}, this one reads "
+            f"{layout.FORMAT}), which no version converts: finish its payments with the commit that wrote it, then "
+            "start with an empty directory, and hand in no key again that the old one has; never just delete it"
+        )
+
+
+RESIZES_MAX: Final = 10  # times a daemon's map may grow between two looks at its size
+
+
+def begin_reading(env: Environment) -> Any:
+    """A read transaction beside a daemon whose map may have grown since."""
+    return _with_its_size(env, env.begin)
+
+
+def _open_beside_a_daemon(env: Environment, name: str) -> Any:
+    return _with_its_size(env, partial(env.open_db, name.encode(), create=False))
+
+
+def _with_its_size(env: Environment, look: Callable[[], Any]) -> Any:
+    """Looks, and takes the size of the daemon's map first where that has grown."""
+    for _ in range(RESIZES_MAX):
+        try:
+            return look()
+        except lmdb.MapResizedError:
+            env.set_mapsize(0)
+    return look()
 
 
 @contextmanager
@@ -228,9 +257,9 @@ def opened_for_reading(path: Path) -> Iterator[Maps]:
         raise DataDirectoryUnusable(f"{path / DATA_FILE}: {error}") from error
     with env:
         try:
-            handles = {name: env.open_db(name.encode(), create=False) for name in layout.MAPPINGS}
+            handles = {name: _open_beside_a_daemon(env, name) for name in layout.MAPPINGS}
         except lmdb.NotFoundError as error:
             raise DataDirectoryUnusable(f"{path} holds an LMDB environment that is not Causeway's") from error
-        with env.begin() as txn:
+        with begin_reading(env) as txn:
             check_format(path, txn.get(layout.META_FORMAT, db=handles[layout.META]))
         yield Maps(env, handles)

@@ -30,11 +30,13 @@ it means.
 import hashlib
 from typing import Final
 
-from gateway.core.payment import Payment
+from gateway.core.payment import Payment, Rail
 from gateway.core.states import State
 
-FORMAT: Final = 1
-"""Version of this map and of the records in it. A newer one is refused at the door."""
+FORMAT: Final = 2
+"""Version of this map and of the records in it. Any other is refused at the door: nothing was released under format 1
+(inquiry2payment without its class, wire references made from ids, no word of "not found" on the record), so nothing
+converts it."""
 
 KEY2PAYMENT: Final = "key2payment"
 PAYMENT2RECORD: Final = "payment2record"
@@ -79,9 +81,11 @@ _HASHED: Final = b"\xff"
 assert 1 + PREFIX_TEXT_BYTES_MAX + 1 + TEXT_BYTES_MAX + ID_BYTES < KEY_BYTES_MAX
 assert _HASHED[0] > TEXT_BYTES_MAX
 
-NOW: Final = 0
+INSTANT: Final = 0
+"""Class of an outbox entry whose rail gives it seconds: before every other that is not in back-off."""
+NOW: Final = 1
 """Class of an outbox entry that may be sent whatever the clock says; its moment only gives its turn."""
-LATER: Final = 1
+LATER: Final = 2
 """Class of an outbox entry that waits for its moment (back-off)."""
 
 DOUBT: Final = 0
@@ -150,13 +154,17 @@ def state_prefix(state: State) -> bytes:
 
 
 def due_prefix(bank: str, when: int) -> bytes:
-    """`when` is NOW or LATER."""
+    """`when` is INSTANT, NOW or LATER."""
     return prefix(bank) + bytes((when,))
 
 
 def due_key(payment: Payment) -> bytes:
     """A payment without back-off is due at once and takes its turn by its age; one with back-off at its moment."""
-    when, moment = (LATER, payment.send_after_ns) if payment.send_after_ns else (NOW, payment.received_at_ns)
+    if payment.send_after_ns:
+        when, moment = LATER, payment.send_after_ns
+    else:
+        when = INSTANT if payment.instruction.rail is Rail.INSTANT else NOW
+        moment = payment.received_at_ns
     return due_prefix(payment.instruction.bank, when) + number(moment) + payment.id
 
 

@@ -7,7 +7,7 @@ no list looks at more than PAGE_SCAN_MAX records.
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
 from typing import Any, Final
@@ -107,11 +107,13 @@ class View:
         ids = self._ids(layout.STATE2PAYMENT, layout.state_prefix(state), after)
         return list(islice(self._readable(ids), limit))
 
-    def due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
+    def due(self, bank: str, now_ns: int, limit: int, without: Container[bytes] = frozenset()) -> list[Payment]:
+        instant = self._keys_of(layout.due_prefix(bank, layout.INSTANT))
         at_once = self._keys_of(layout.due_prefix(bank, layout.NOW))
         later = self._keys_of(layout.due_prefix(bank, layout.LATER))
         ripe = takewhile(lambda key: layout.moment_of(key) <= now_ns, later)
-        keys = heapq.merge(at_once, ripe, key=lambda key: key[-_ID - 8 :])
+        others = heapq.merge(at_once, ripe, key=lambda key: key[-_ID - 8 :])
+        keys = (key for key in chain(instant, others) if key[-_ID:] not in without)
         return list(islice(self._named(layout.DUE2PAYMENT, keys), limit))
 
     def next_due_ns(self, bank: str, after_ns: int) -> int:
@@ -215,6 +217,27 @@ class View:
         if len(newest) == limits.PAGE_SCAN_MAX:
             raise CorruptRecord(layout.PAYMENT2SEQ, STORE_ID, "too many facts about the store since its restore")
         return []
+
+    def unreadable_words(self) -> list[Fact]:
+        """What banks said of payments that could not be read, newest first, as far back as for a quarantine."""
+        words = []
+        for key in islice(self._store_keys(), limits.PAGE_SCAN_MAX):
+            try:
+                fact = self._fact(key)
+            except CorruptRecord as error:
+                self._noted(error)
+                continue
+            if fact.kind is StoreKind.UNREADABLE_PAYMENT:
+                words.append(fact)
+        return words
+
+    def bank_of(self, payment_id: bytes) -> str:
+        """Of a payment whose record cannot be read, as its first fact has it; "" where that cannot be read either."""
+        try:
+            return next((fact.bank for fact in self.facts_of(payment_id, 1)), "")
+        except CorruptRecord as error:
+            self._noted(error)
+            return ""
 
     def _store_keys(self) -> Iterator[bytes]:
         """The sequence keys of the facts about the store, newest first."""

@@ -28,6 +28,7 @@ from gateway.core.payment import (
     Party,
     Payment,
     Rail,
+    Uptime,
 )
 from gateway.core.proposal import Decision, Proposal
 from gateway.core.reasons import Reason
@@ -137,6 +138,9 @@ def _moving_bytes(payment: Payment) -> bytes:
     m.bank_status = payment.bank_status
     m.bank_reason = payment.bank_reason
     m.contradiction = payment.contradiction
+    if payment.missing_since is not None:
+        m.missing_since.boot = payment.missing_since.boot
+        m.missing_since.ns = payment.missing_since.ns
     if payment.proposal is not None:
         _fill_proposal(m.proposal, payment.proposal)
     return m.SerializeToString()
@@ -220,6 +224,7 @@ def _payment(body: bytes) -> Payment:
         bank_reason=m.bank_reason,
         contradiction=m.contradiction,
         proposal=_proposal(m.proposal) if m.HasField("proposal") else None,
+        missing_since=Uptime(m.missing_since.boot, m.missing_since.ns) if m.HasField("missing_since") else None,
     )
 
 

@@ -7,7 +7,7 @@ their commit.
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -41,10 +41,11 @@ from gateway.store.environment import (
     open_environment,
     open_maps,
 )
+from gateway.store.job import Job
 from gateway.store.reads import View
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
-from gateway.store.writer import CommitTimed, Job, Usage, Writer
+from gateway.store.writer import CommitTimed, Usage, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +151,8 @@ class LmdbStore:
         return await self._write([job(part) for part in _parts(admissions)])
 
     async def take(self, steps: Sequence[Step]) -> list[Stepped]:
-        """A step whose payment cannot be read is not taken and shows no payment; its corruption is noted.
+        """A step whose payment cannot be read is not taken and shows no payment; its corruption is noted, and a bank's
+        word about it is kept with a fact about the store.
 
         Never raises Overloaded: what a bank has said must be written down, so it waits for room as long as it takes.
         """
@@ -243,11 +245,11 @@ class LmdbStore:
             after, looked = part.last, looked + part.looked
         return found, after
 
-    async def due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
+    async def due(self, bank: str, now_ns: int, limit: int, without: Container[bytes] = frozenset()) -> list[Payment]:
         """Rests on each payment's record: what cannot be read, or is not QUEUED there, is never due."""
         await trio.lowlevel.checkpoint()
         with self._view() as view:
-            return view.due(bank, now_ns, limit)
+            return view.due(bank, now_ns, limit, without)
 
     async def next_due_ns(self, bank: str, after_ns: int) -> int:
         await trio.lowlevel.checkpoint()

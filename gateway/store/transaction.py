@@ -9,17 +9,20 @@ import hashlib
 from collections import Counter
 from dataclasses import replace
 
+from gateway import limits
 from gateway.core import happenings
 from gateway.core.decisions import Objection
-from gateway.core.facts import STORE_ID, Fact, StoreHappening, chained, store_fact
+from gateway.core.facts import STORE_ID, Fact, StoreHappening, StoreKind, chained, store_fact
 from gateway.core.happenings import Happening, wire_named
 from gateway.core.life import after, fact
+from gateway.core.outcome import Outcome
 from gateway.core.payment import Payment
 from gateway.core.ports import Admission, Admitted, Step, Stepped
 from gateway.core.states import IllegalStep, State
 from gateway.core.taking import happening_of
 from gateway.store import layout, records
 from gateway.store.environment import Maps, Transaction
+from gateway.store.reads import View
 from gateway.store.recent import Known, Recent
 from gateway.store.records import CorruptRecord
 
@@ -36,6 +39,7 @@ class Batch:
         """What `finish` wrote: for `recent`, once it is durable."""
         self._recent = recent
         self.corrupt: list[CorruptRecord] = []
+        self._maps = maps
         self._db = maps.db
         self._txn = txn
         stored = txn.get(layout.META_HEAD, db=maps.db[layout.META])
@@ -45,6 +49,8 @@ class Batch:
         self._was: dict[bytes, Payment | None] = {}
         self._now: dict[bytes, Payment] = {}
         self._counts: Counter[tuple[str, State]] = Counter()
+        self._words: set[tuple[str, str, bytes]] | None = None
+        """What the log has of banks' words about unreadable payments; looked up when there is a new one."""
 
     def admit(self, admission: Admission, now_ns: int) -> Admitted:
         """Law 2: the look-up and the payment are one transaction.
@@ -73,7 +79,9 @@ class Batch:
             payment = self.payment(payment_id) if payment_id else None
         except CorruptRecord as error:
             self.corrupt.append(error)
-            return Stepped(None, taken=False)
+            if step.outcome is not None:
+                self._note_unreadable(payment_id, step.outcome, now_ns)
+            return Stepped(None, taken=False, unreadable=True)
         if payment is None:
             return Stepped(None, taken=False)
         happening = happening_of(payment, step, now_ns)
@@ -170,6 +178,26 @@ class Batch:
     def _log(self, payment: Payment, before: State, happening: Happening) -> None:
         self._append(fact(payment, before, happening, self._sequence + 1))
 
+    def _note_unreadable(self, payment_id: bytes, outcome: Outcome, now_ns: int) -> None:
+        """What a bank says of a payment that cannot be read is kept and named: it will not say it again. Once for the
+        same word, and at most UNREADABLE_WORDS_MAX of them, or a bank could fill the log with a torn page of ours."""
+        said = f"{outcome.word} {outcome.bank_status} {outcome.bank_reason}".strip().encode()
+        view = View(self._maps, self._txn, self.corrupt.append)
+        happening = StoreHappening(
+            StoreKind.UNREADABLE_PAYMENT,
+            bank=view.bank_of(payment_id),
+            wire_reference=outcome.wire_reference,
+            bank_status=outcome.bank_status,
+            evidence=self.keep(outcome.evidence or said),
+        )
+        entry = store_fact(happening, self._sequence + 1, self._store_version() + 1, now_ns)
+        word = _word(entry)
+        if self._words is None:
+            self._words = {_word(fact) for fact in view.unreadable_words()}
+        if word not in self._words and len(self._words) < limits.UNREADABLE_WORDS_MAX:
+            self._words.add(word)
+            self._append(entry)
+
     def _append(self, entry: Fact) -> None:
         self._sequence = entry.sequence
         body = records.fact_body(entry)
@@ -218,3 +246,7 @@ class Batch:
                 key = layout.count_key(bank, state)
                 total = int.from_bytes(self._txn.get(key, db=counts) or b"", "big") + change
                 self._txn.put(key, layout.number(total), db=counts)
+
+
+def _word(fact: Fact) -> tuple[str, str, bytes]:
+    return fact.bank, fact.wire_reference, fact.evidence_sha256

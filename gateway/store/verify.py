@@ -22,7 +22,7 @@ from gateway.core.facts import GENESIS, STORE_ID, Fact, StoreKind, chained
 from gateway.core.payment import Payment
 from gateway.core.states import IllegalStep, Kind, State, step
 from gateway.store import layout, records
-from gateway.store.environment import Maps, opened_for_reading
+from gateway.store.environment import Maps, begin_reading, opened_for_reading
 from gateway.store.reads import View
 from gateway.store.records import CorruptRecord
 
@@ -82,18 +82,15 @@ class _Verifier:
         self._maps = maps
         self._counted: Counter[tuple[str, State]] = Counter()
         self._counted_to = 0
+        self._said: dict[bytes, list[str]] = {}
+        """Payment → what banks said of it while its record could not be read; bounded as the facts about it are."""
 
     # ------------------------------------------------------------ walking
 
     def _views(self) -> Iterator[View]:
         """A fresh transaction for each turn of the caller's loop."""
         while True:
-            try:
-                txn = self._maps.env.begin()
-            except lmdb.MapResizedError:
-                self._maps.env.set_mapsize(0)  # the daemon's map has grown: take its size
-                continue
-            with txn:
+            with begin_reading(self._maps.env) as txn:
                 yield View(self._maps, txn, lambda error: self.report.found(error.mapping, error.key, error.what))
 
     def _pages(self, mapping: str) -> Iterator[tuple[View, list[tuple[bytes, bytes]]]]:
@@ -154,6 +151,10 @@ class _Verifier:
             report.found(mapping, key, "speaks of the store and of a payment at once")
         elif not about_store and view.get(layout.PAYMENT2RECORD, fact.payment_id) is None:
             report.found(mapping, key, "speaks of a payment that is not there")
+        if fact.kind is StoreKind.UNREADABLE_PAYMENT:
+            said = f"{fact.bank} has said {fact.bank_status or 'a word'} of it (evidence {fact.evidence_sha256.hex()})"
+            payment_id = view.get(layout.WIRE2PAYMENT, layout.wire_key(fact.bank, fact.wire_reference)) or b""
+            self._said.setdefault(payment_id, []).append(said)
         if fact.evidence_sha256 and view.get(layout.EVIDENCE, fact.evidence_sha256) is None:
             report.found(mapping, key, "rests on evidence that is not there")
 
@@ -200,7 +201,7 @@ class _Verifier:
         try:
             payment = records.unseal_payment(mapping, payment_id, stored)
         except CorruptRecord as error:
-            self.report.found(mapping, payment_id, error.what)
+            self.report.found(mapping, payment_id, "; ".join([error.what, *self._said.get(payment_id, ())]))
             return
         self._counted[payment.instruction.bank, payment.state] += 1
         for index, key in layout.standing(payment) + layout.moving(payment):

@@ -25,10 +25,9 @@ import errno
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import lmdb
 import trio
@@ -39,9 +38,11 @@ from gateway.core.facts import Fact
 from gateway.core.ports import CommitListener
 from gateway.failpoints import Point
 from gateway.store.environment import Maps
+from gateway.store.job import Job
 from gateway.store.recent import Recent
 from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
+from gateway.store.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -56,21 +57,6 @@ GROWTH_BYTES_MIN: Final = 1 << 20
 GROWTHS_MAX: Final = 48  # doublings of a batch's map before we give up: more than fit into 64 bits of address
 
 assert DISK_RESERVE_BYTES >= 2 * limits.COMMIT_PAYMENTS_MAX * limits.EVIDENCE_BYTES_MAX
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One caller's writes of one commit."""
-
-    fill: Callable[[Batch], Any]
-    """Writes into the transaction and returns the caller's result. Runs again after an abort."""
-    weight: int
-    """Writes in it, at most limits.COMMIT_PAYMENTS_MAX."""
-    sheddable: bool
-    """Whether it may be refused when the store is full (admissions)."""
-    done: trio.Event = field(default_factory=trio.Event)
-    result: Any = None
-    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +104,7 @@ class Writer:
         self._noted = noted
         self._disk_free = disk_free
         """Bytes we may still take of the disk."""
-        self._queue: deque[Job] = deque()
-        self._wake = threading.Condition()
-        self._closing = False
+        self._queue = Waiting()
         self._latched: BaseException | None = None
         self._waiting = 0
         self._commits = self._writes = 0
@@ -140,11 +124,10 @@ class Writer:
     async def submit(self, jobs: Sequence[Job]) -> None:
         """Returns when every job's commit is durable. Raises StoreFailed, Overloaded before any work, or the first
         error of a job. Being cancelled here takes nothing back."""
-        self.check_room(sum(job.weight for job in jobs), sheddable=any(job.sheddable for job in jobs))
-        with self._wake:
-            self._queue.extend(jobs)
-            self._wake.notify()
-        self._waiting += sum(job.weight for job in jobs)
+        writes = sum(job.weight for job in jobs)
+        self.check_room(writes, sheddable=any(job.sheddable for job in jobs))
+        self._queue.add(jobs, writes)
+        self._waiting += writes
         for job in jobs:
             await job.done.wait()
         for job in jobs:
@@ -153,7 +136,7 @@ class Writer:
 
     def check_room(self, writes: int, *, sheddable: bool) -> None:
         """Raises StoreFailed, or Overloaded where so many writes more would wait too long or have no room."""
-        if self._latched is not None or self._closing:
+        if self._latched is not None or self._queue.closed:
             raise self._store_failed()
         room = limits.WRITER_QUEUE_MAX * (ADMISSIONS_QUEUE_SHARE if sheddable else 1.0)
         wait_s = self._full_commits_ahead() * self._commit_s()
@@ -204,9 +187,7 @@ class Writer:
 
     async def close(self) -> None:
         """Commits what is queued, then ends the thread. Shielded: a write handed over is written."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._queue.close()
         if self._thread.is_alive():
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(self._thread.join)
@@ -220,7 +201,7 @@ class Writer:
                 if time.monotonic() - tidied_at >= HOUSEKEEPING_S:
                     self._maps.env.reader_check()
                     tidied_at = time.monotonic()
-                jobs = self._t_next()
+                jobs = self._queue.take(HOUSEKEEPING_S)
                 if jobs is None:
                     return
                 if jobs:
@@ -228,19 +209,6 @@ class Writer:
             except Exception as error:
                 # A defect of the writer itself: it must not die in silence with callers waiting for it.
                 self._t_latch(error, [])
-
-    def _t_next(self) -> list[Job] | None:
-        """The jobs of the next commit; none when there is only housekeeping to do; None at the end."""
-        with self._wake:
-            if not self._queue and not self._closing:
-                self._wake.wait(HOUSEKEEPING_S)
-            if not self._queue:
-                return None if self._closing else []
-            jobs, weight = [], 0
-            while self._queue and weight + self._queue[0].weight <= limits.COMMIT_PAYMENTS_MAX:
-                jobs.append(self._queue.popleft())
-                weight += jobs[-1].weight
-        return jobs
 
     def _t_write(self, jobs: list[Job]) -> None:
         if self._latched is not None:
@@ -367,9 +335,7 @@ class Writer:
         if self._latched is None:
             logger.critical("the store failed; nothing more is written", exc_info=error)
             self._latched = error
-        with self._wake:
-            jobs = [*jobs, *self._queue]
-            self._queue.clear()
+        jobs = [*jobs, *self._queue.take_all()]
         for job in jobs:
             job.error = self._store_failed()
         self._t_hand_over(jobs, ())

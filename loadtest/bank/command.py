@@ -49,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--settle-delay-s", type=float, default=0.0, help="from acceptance to settlement; 0 is at once")
     add("--visibility-delay-s", type=float, default=0.0, help="inquiries say 404 until then")
     add("--reply-delay-ms", type=float, default=0.0, help="each booking's answer waits so long")
+    add("--reply-p50-ms", type=float, default=0.0, help="and a log-normal time with this median on top")
+    add("--reply-p99-ms", type=float, default=0.0, help="and this 99th percentile")
     add("--max-amount", default="999999999.99", help="above it: RJCT AM02")
     add("--dedupe", action="store_true", help="repeated MsgId: RJCT DU01; repeated InstrId: RJCT AM05")
     add("--sins", type=Path, metavar="FILE.json", help="sins in force from the start")
@@ -104,6 +106,8 @@ def _config(args: argparse.Namespace) -> BankConfig:
         settle_delay_s=args.settle_delay_s,
         visibility_delay_s=args.visibility_delay_s,
         reply_delay_s=args.reply_delay_ms / 1000,
+        reply_p50_s=args.reply_p50_ms / 1000,
+        reply_p99_s=args.reply_p99_ms / 1000,
         dedupe=args.dedupe,
         max_amount=max_amount,
         log_json=args.log_json,

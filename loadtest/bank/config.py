@@ -27,6 +27,9 @@ DUTIES_PER_COMMIT_MAX = 256  # settlements and late answers performed in one com
 SWEEP_S = 0.05  # longest time a due settlement waits for its commit
 
 
+_DELAYS = ("report_delay_s", "settle_delay_s", "visibility_delay_s", "reply_delay_s", "reply_p50_s", "reply_p99_s")
+
+
 @dataclass(frozen=True, slots=True)
 class BankConfig:
     """One simulated bank. Times are seconds; `port` and `control_port` 0 mean: the system chooses."""
@@ -44,6 +47,9 @@ class BankConfig:
     settle_delay_s: float = 0.0
     visibility_delay_s: float = 0.0
     reply_delay_s: float = 0.0
+    reply_p50_s: float = 0.0
+    reply_p99_s: float = 0.0
+    reply_seed: int = 1
     dedupe: bool = False
     max_amount: Decimal = Decimal("999999999.99")
     log_json: bool = False
@@ -55,9 +61,11 @@ class BankConfig:
             raise ValueError(f"name: 1 to 20 characters, not {self.name!r}")
         if self.mode not in ("now", "later"):
             raise ValueError(f"mode: now or later, not {self.mode!r}")
-        for key in ("report_delay_s", "settle_delay_s", "visibility_delay_s", "reply_delay_s"):
+        for key in _DELAYS:
             if not 0 <= getattr(self, key) <= DELAY_S_MAX:
                 raise ValueError(f"{key}: 0 to {DELAY_S_MAX:.0f} seconds, not {getattr(self, key)!r}")
+        if self.reply_p99_s < self.reply_p50_s or bool(self.reply_p50_s) != bool(self.reply_p99_s):
+            raise ValueError("reply_p50_s and reply_p99_s: both, and the 99th percentile not below the median")
 
 
 @dataclass(frozen=True, slots=True)

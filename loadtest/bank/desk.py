@@ -17,6 +17,7 @@ from loadtest.bank.booking import Decision, Submission, book, journal
 from loadtest.bank.books import Books
 from loadtest.bank.config import BankConfig
 from loadtest.bank.exchange import XML, Exchange, Reply
+from loadtest.bank.latency import Latency
 from loadtest.bank.sins import NO_SINS, Operation, Sin, Struck, choose
 
 STATUS_PATH = "/v1/status/"
@@ -33,6 +34,7 @@ class Desk:
         self._books = books
         self._sins = sins
         self._log = log
+        self._latency = Latency(config.reply_delay_s, config.reply_p50_s, config.reply_p99_s, config.reply_seed)
 
     async def answer(self, exchange: Exchange) -> None:
         """Raises Gone when the client has left; what was booked stays booked."""
@@ -69,7 +71,7 @@ class Desk:
             copies=2 if any(sin.kind == "duplicate_reply" for sin in struck.after) else 1,
         )
         decision = await self._books.write(partial(book, self._config, submission))
-        await trio.sleep(self._config.reply_delay_s)
+        await trio.sleep(self._latency.next_s())
         await self._conclude(struck, exchange, self._reply(submission, decision))
 
     def _reply(self, submission: Submission, decision: Decision) -> Reply:

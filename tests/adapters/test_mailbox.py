@@ -42,6 +42,13 @@ def test_outcomes_come_in_the_banks_order() -> None:
     assert heard(read(*reports)) == [(ONE.wire_reference, code) for code in ("ACSC", "RCVD", "ACSC")]
 
 
+@pytest.mark.parametrize(("said", "named"), [(BULK, BULK), ("THEIRS", "THEIRS"), ("NOTPROVIDED", "")])
+def test_an_outcome_names_the_message_it_speaks_of(said: str, named: str) -> None:
+    """So that a late rejection of an older message is not taken for one of the latest; "NOTPROVIDED" names none."""
+    [outcome] = read(document(said, Batch("P", "", [tx(ONE, "RJCT", "AC04")]))).outcomes
+    assert (outcome.word, outcome.message_reference) == (Word.REJECTED, named)
+
+
 def test_one_report_may_speak_of_several_payments() -> None:
     report = document(BULK, Batch("P", "PART", [tx(ONE, "RJCT", "AC04"), tx(TWO, "ACSC")]), group="PART")
     assert heard(read(report)) == [(ONE.wire_reference, "RJCT"), (TWO.wire_reference, "ACSC")]

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from gateway.core import happenings
+from gateway.core.decisions import Proposing, decided
 from gateway.core.happenings import Happening
 from gateway.core.life import ATTEMPTS_KEPT, after, fact
-from gateway.core.payment import Ended, Payment
+from gateway.core.payment import Ended, Payment, Uptime
+from gateway.core.proposal import Decision
 from gateway.core.reasons import Reason
 from gateway.core.states import IllegalStep, Kind, State
 from tests.fakes.payments import NOW_NS, attempt, payment
@@ -70,6 +72,27 @@ def test_the_first_attempt_and_the_latest_are_kept() -> None:
     assert len(numbers) == ATTEMPTS_KEPT
     assert numbers[0] == 1
     assert numbers[1:] == list(range(3 * ATTEMPTS_KEPT - ATTEMPTS_KEPT + 1, 3 * ATTEMPTS_KEPT))
+
+
+def test_not_found_is_remembered_within_one_doubt_only() -> None:
+    """The next inquiry decides what stays of it; a proposal of a person leaves it, and a new suspicion, a contradiction
+    or the way out of doubt end it: what the bank said of one doubt proves nothing in the next."""
+    since = Uptime(b"b" * 16, 5)
+    doubted = after(sending(), happenings.doubted(Reason.REPLY_LOST, 1), NOW_NS)
+    missing = after(doubted, happenings.inquired(2, missing_since=since), NOW_NS)
+    assert missing.missing_since == since
+    proposing = Proposing(Decision.NOT_HELD, "ada", "not in the portal")
+    proposed = decided(missing, proposing, NOW_NS)
+    assert isinstance(proposed, Happening)
+    assert after(missing, proposed, NOW_NS).missing_since == since
+    for ends in (
+        happenings.inquired(3),
+        happenings.suspected("os:ada", 1),
+        Happening(Kind.CONTRADICTED, bank_status="RJCT"),
+        Happening(Kind.NOT_HELD),
+        Happening(Kind.ACCEPTED, bank_status="ACCP"),
+    ):
+        assert after(missing, ends, NOW_NS).missing_since is None
 
 
 def test_inquiries_are_counted_within_a_state() -> None:

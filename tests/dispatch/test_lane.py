@@ -9,7 +9,7 @@ from gateway.config import LanePolicy
 from gateway.core import happenings
 from gateway.core.errors import MaybeSent, NotSent
 from gateway.core.outcome import Outcome, Word
-from gateway.core.payment import Payment
+from gateway.core.payment import Payment, Rail
 from gateway.core.ports import Step, Stepped
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
@@ -290,3 +290,76 @@ async def test_a_payment_the_bank_claims_while_its_message_waits_for_a_session_d
         await trio.sleep(60)
     assert await states(gate, payments) == [State.ACCEPTED] * 2
     assert full.bookings == {other.wire_reference: 1}
+
+
+async def test_payments_wait_for_company_within_the_window_and_instant_ones_never(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Ten payments that come over five seconds are one message; the instant one among them has left at once."""
+    clock = FakeClock()
+    gate = house(bank(lane=LanePolicy(bulk_lines_max=100, bulk_wait_s=5.0)), clock=clock)
+    async with running(gate):
+        first = await queue(gate, *range(5), received_at_ns=clock.now_ns())
+        await trio.sleep(3)
+        rest = await queue(gate, *range(5, 10), received_at_ns=clock.now_ns())
+        instant = await queue(gate, 10, rail=Rail.INSTANT, received_at_ns=clock.now_ns())
+        await trio.sleep(1)
+        assert await states(gate, instant) == [State.ACCEPTED]
+        assert len(link(gate).requests) == 1
+        await trio.sleep(2)
+    assert await states(gate, first + rest) == [State.ACCEPTED] * 10
+    assert len(link(gate).requests) == 2
+
+
+async def test_an_instant_payment_passes_a_full_gathering(autojump_clock: trio.testing.MockClock) -> None:
+    """Behind more payments than the lane reads ahead, which wait for their window, it leaves at once."""
+    clock = FakeClock()
+    gate = house(bank(lane=LanePolicy(in_flight_max=2, bulk_lines_max=100, bulk_wait_s=3_600.0)), clock=clock)
+    async with running(gate):
+        for tenant in range(8):
+            numbers = range(99 * tenant, 99 * (tenant + 1))
+            await queue(gate, *numbers, tenant=f"tenant-{tenant}", received_at_ns=clock.now_ns())
+        await trio.sleep(1)
+        instant = await queue(gate, 1_000, rail=Rail.INSTANT, received_at_ns=clock.now_ns())
+        await trio.sleep(1)
+        assert await states(gate, instant) == [State.ACCEPTED]
+    assert len(link(gate).requests) == 1
+
+
+async def test_a_payment_cancelled_while_it_waits_for_company_leaves_the_others_their_message(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The message goes without it, at its time, and needs no second try."""
+    clock = FakeClock()
+    gate = house(bank(lane=LanePolicy(bulk_lines_max=100, bulk_wait_s=5.0)), clock=clock)
+    async with running(gate):
+        gone, *others = await queue(gate, *range(5), received_at_ns=clock.now_ns())
+        await trio.sleep(1)
+        await gate.store.take([Step(gone.id, happening=happenings.cancelled("client-a"))])
+        await trio.sleep(5)
+    assert await states(gate, [gone, *others]) == [State.CANCELLED, *[State.ACCEPTED] * 4]
+    assert [len(request.body.splitlines()) for request in link(gate).requests] == [4]
+
+
+async def test_a_message_that_is_too_long_leaves_in_parts(autojump_clock: trio.testing.MockClock) -> None:
+    """The bound is on its bytes; each payment is in exactly one of the parts."""
+    policy = LanePolicy(bulk_lines_max=1_000, bulk_bytes_max=4_096)
+    gate = house(bank(lane=policy))
+    payments = await queue(gate, *range(400))
+    async with running(gate):
+        await trio.sleep(5)
+    assert await states(gate, payments) == [State.ACCEPTED] * 400
+    assert all(len(request.body) <= policy.bulk_bytes_max for request in link(gate).requests)
+    assert link(gate).bookings == {payment.wire_reference: 1 for payment in payments}
+
+
+async def test_what_becomes_due_while_there_is_no_room_is_sent_when_there_is(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A back-off that ends while the lane is full does not wait for the lane's idle look, a minute later."""
+    gate = house(bank(lane=LanePolicy(in_flight_max=1, request_timeout_s=30.0, retry_first_s=2.0)))
+    link(gate).script.extend([fails(NotSent(Reason.CONNECT_FAILED)), hang])
+    payments = await queue(gate, 1, 2)
+    async with running(gate):
+        await trio.sleep(31)
+    assert sorted(await states(gate, payments)) == [State.ACCEPTED, State.IN_DOUBT]

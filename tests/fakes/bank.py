@@ -31,7 +31,7 @@ WORDS = frozenset(word.value for word in Word)
 
 
 class FakeAdapter:
-    """`POST /pay` with a reference a line; answers carry `reference WORD status reason` a line."""
+    """`POST /pay` with a reference a line; answers carry `reference WORD status reason message` a line."""
 
     def __init__(self, declaration: Declaration = DECLARATION) -> None:
         self.declaration = declaration
@@ -69,10 +69,10 @@ class FakeAdapter:
             raise Unreadable(f"status {answer.status}")
         outcomes = []
         for line in answer.body.decode().splitlines():
-            reference, word, status, reason = (*line.split(" "), "", "", "")[:4]
+            reference, word, status, reason, message = (*line.split(" "), "", "", "", "")[:5]
             if word not in WORDS:
                 raise Unreadable("no such word")
-            outcomes.append(Outcome(Word(word), reference, status, reason, evidence=answer.body))
+            outcomes.append(Outcome(Word(word), reference, status, reason, answer.body, message_reference=message))
         return tuple(outcomes)
 
 

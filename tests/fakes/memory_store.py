@@ -6,7 +6,7 @@ Every write is "durable" when it returns, and is its own commit. Nothing is lost
 import hashlib
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice, takewhile
 from typing import Final
@@ -20,7 +20,7 @@ from gateway.core.facts import STORE_ID, Fact, StoreHappening, quarantined_since
 from gateway.core.happenings import Happening, wire_named
 from gateway.core.life import after as after_happening
 from gateway.core.life import fact
-from gateway.core.payment import Payment
+from gateway.core.payment import Payment, Rail
 from gateway.core.ports import (
     Admission,
     Admitted,
@@ -37,8 +37,9 @@ from gateway.core.taking import happening_of
 from gateway.store.matching import matches
 from tests.fakes.ordered import Ordered
 
-NOW: Final = False
-LATER: Final = True
+INSTANT: Final = 0
+NOW: Final = 1
+LATER: Final = 2
 Moments = Ordered[tuple[int, bytes]]
 """(Unix nanoseconds, payment id)."""
 
@@ -57,7 +58,7 @@ class MemoryStore:
         self._ids: Ordered[bytes] = Ordered()
         self._by_state: defaultdict[State, Ordered[bytes]] = defaultdict(Ordered)
         self._counts: Counter[tuple[str, State]] = Counter()
-        self._queued: defaultdict[tuple[str, bool], Moments] = defaultdict(Ordered)
+        self._queued: defaultdict[tuple[str, int], Moments] = defaultdict(Ordered)
         self._planned: defaultdict[tuple[str, bool], Moments] = defaultdict(Ordered)
         self.evidence_kept: dict[bytes, bytes] = {}
         self._evidence_bytes: dict[bytes, int] = {}
@@ -136,7 +137,8 @@ class MemoryStore:
     def _moments(self, payment: Payment) -> Iterator[tuple[Moments, int]]:
         bank = payment.instruction.bank
         if payment.state is State.QUEUED:
-            when = LATER if payment.send_after_ns else NOW
+            at_once = INSTANT if payment.instruction.rail is Rail.INSTANT else NOW
+            when = LATER if payment.send_after_ns else at_once
             yield self._queued[bank, when], payment.send_after_ns or payment.received_at_ns
         if payment.inquire_at_ns:
             yield self._planned[bank, payment.state is State.IN_DOUBT], payment.inquire_at_ns
@@ -240,11 +242,11 @@ class MemoryStore:
                 found.append(payment)
         return found, after if len(found) == limit else b""
 
-    async def due(self, bank: str, now_ns: int, limit: int) -> list[Payment]:
+    async def due(self, bank: str, now_ns: int, limit: int, without: Container[bytes] = frozenset()) -> list[Payment]:
         await trio.lowlevel.checkpoint()
         ripe = takewhile(lambda entry: entry[0] <= now_ns, self._queued[bank, LATER])
-        turns = heapq.merge(self._queued[bank, NOW], ripe)
-        return [self._payments[payment_id] for _, payment_id in islice(turns, limit)]
+        turns = chain(self._queued[bank, INSTANT], heapq.merge(self._queued[bank, NOW], ripe))
+        return [self._payments[one] for one in islice((one for _, one in turns if one not in without), limit)]
 
     async def next_due_ns(self, bank: str, after_ns: int) -> int:
         await trio.lowlevel.checkpoint()

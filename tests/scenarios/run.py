@@ -35,6 +35,7 @@ LETTERS: Final = {
     "ACSP": ("TAKEN", "ACSP"),
     "SETTLED": ("SETTLED", "ACSC"),
     "REJECTED": ("REJECTED", "RJCT", "AC04"),
+    "REJECTED of an older message": ("REJECTED", "RJCT", "AC04", "CBOLDER"),
     "RETURNED": ("RETURNED", ""),
     "NOT_FOUND": ("NOT_FOUND", ""),
 }
@@ -132,6 +133,12 @@ class Play:
 
     async def restart(self) -> None:
         await self.crash()
+        await self.start()
+
+    async def reboot(self) -> None:
+        """The machine too: its uptime begins anew."""
+        await self.crash()
+        self.stage.clock.reboot()
         await self.start()
 
     async def crash(self) -> None:
@@ -237,6 +244,7 @@ GRAMMAR: Final[dict[str, tuple[str, Act]]] = {
     "after 90 s|min|h|d": (r"after (\d+) (s|min|h|d)", Play.after),
     "clock +2 h": (r"clock ([+-])(\d+) (s|min|h|d)", Play.clock),
     "restart": (r"restart", Play.restart),
+    "reboot": (r"reboot", Play.reboot),
     "crash": (r"crash", Play.crash),
     "crash before|after commit": (r"crash (before|after) commit", Play.crash_at_commit),
     "start": (r"start", Play.start),

@@ -9,7 +9,7 @@ from tests.sim.world import Outcome
 
 ELSEWHERE = {
     "checks before a payment is queued are to come; now it is, in the commit that admits it": ("RECEIVED/*",),
-    "no word of a bank leads there: core/outcome.py": ("ACCEPTED/contradicted",),
+    "a rejection of an older message: tests/scenarios": ("ACCEPTED/contradicted", "IN_DOUBT/contradicted"),
 }
 """Steps that nothing in a run makes happen, by the reason."""
 

@@ -26,6 +26,8 @@ class Said:
     word: str
     status: str = ""
     reason: str = ""
+    message: str = ""
+    """The message it names; "" = none, or in real pain.002 the one that asked last."""
 
 
 class Tongue(Protocol):
@@ -57,7 +59,7 @@ class TrippingAdapter(FakeAdapter):
 
 
 class Plain:
-    """The fakes' lines: `reference WORD status reason`."""
+    """The fakes' lines: `reference WORD status reason message`."""
 
     denies = True
 
@@ -81,7 +83,7 @@ class Plain:
 
 
 def _line(said: Said) -> str:
-    return f"{said.reference} {said.word} {said.status} {said.reason}".strip()
+    return f"{said.reference} {said.word} {said.status} {said.reason} {said.message}".strip()
 
 
 SETTINGS = {"initiating_party_name": "Example Trading AG", "company_name": "Example Trading AG"}

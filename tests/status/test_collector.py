@@ -2,19 +2,29 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import trio
 
+from gateway.core import happenings
 from gateway.core.errors import MaybeSent
-from gateway.core.ports import Collects
+from gateway.core.facts import STORE_ID, StoreKind
+from gateway.core.ports import Collects, Step
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.dispatch.lane import Lane
 from gateway.house import House
 from gateway.status.collector import Collector
+from gateway.store import layout
+from gateway.store.store import LmdbStore
 from tests.fakes.bank import fails
+from tests.fakes.clock import FakeClock
 from tests.fakes.house import house, link, queue, trail
 from tests.fakes.memory_store import MemoryStore
+from tests.fakes.payments import attempt
+from tests.store.damage import damaging
+
+RESULTS = ("taken", "unreadable", "foreign")
 
 
 @asynccontextmanager
@@ -80,6 +90,40 @@ async def test_a_report_about_nobody_touches_nothing(autojump_clock: trio.testin
     assert found is not None
     assert found.state is State.SETTLED
     assert trail(gate).counts["causeway.reports", (("bank", "northbank"), ("result", "foreign"))] == 1
+
+
+async def test_a_report_about_a_payment_that_cannot_be_read_is_kept(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """It is neither somebody else's nor lost: the word is in the log before the cursor moves on, it is counted as
+    unreadable, and the rest of the mailbox is taken."""
+    async with LmdbStore(tmp_path, clock=FakeClock()) as store:
+        gate = house(store=store)
+        bad, good = await queue(gate, 1, 2)
+        await store.take([Step(one.id, happening=happenings.marked(attempt(one))) for one in (bad, good)])
+    with damaging(tmp_path) as damage:
+        damage.flip(layout.PAYMENT2RECORD, bad.id)
+    async with LmdbStore(tmp_path, clock=FakeClock()) as store:
+        gate = house(store=store)
+        link(gate).reports += [f"{bad.wire_reference} SETTLED ACSC", f"{good.wire_reference} SETTLED ACSC"]
+        side = gate.banks["northbank"]
+        assert isinstance(side.adapter, Collects)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Collector(gate, side, side.adapter).run)
+            while await store.cursor("northbank") != "2":
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+        [fact] = await store.facts_of(STORE_ID, 10)
+        assert (fact.kind, fact.wire_reference) == (StoreKind.UNREADABLE_PAYMENT, bad.wire_reference)
+        assert await store.evidence(fact.evidence_sha256) is not None
+        found = await store.get(good.id)
+        assert found is not None
+        assert found.state is State.SETTLED
+    counted = {
+        result: trail(gate).counts["causeway.reports", (("bank", "northbank"), ("result", result))]
+        for result in RESULTS
+    }
+    assert counted == {"taken": 1, "unreadable": 1, "foreign": 0}
 
 
 async def test_the_cursor_survives_the_collector(autojump_clock: trio.testing.MockClock) -> None:

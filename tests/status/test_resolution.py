@@ -5,10 +5,10 @@ from typing import Any
 
 from gateway.config import InquiryPolicy
 from gateway.core.outcome import Outcome, Word
-from gateway.core.payment import Payment
+from gateway.core.payment import Payment, Uptime
 from gateway.core.ports import Declaration, Step
 from gateway.core.states import Kind, State
-from gateway.status.missing import MISSING_MAX, Missing
+from gateway.status.missing import Asking
 from gateway.status.resolution import resolved
 from tests.fakes.bank import DECLARATION
 from tests.fakes.payments import NOW_NS, attempt, payment
@@ -23,6 +23,15 @@ def doubtful(**overrides: Any) -> Payment:
     return replace(one, attempts=(attempt(one),))
 
 
+def up(seconds: float, boot: int = 1) -> Uptime:
+    return Uptime(bytes([boot]) * 16, int(seconds * S))
+
+
+def asking(at_s: float, started_s: float = 0.0, boot: int = 1) -> Asking:
+    """A question `at_s` after the machine's start number `boot`, answered a second later."""
+    return Asking(up(started_s, boot), up(at_s, boot), up(at_s + 1, boot))
+
+
 def answered(
     one: Payment,
     word: Word | None,
@@ -34,6 +43,8 @@ def answered(
     """What follows from `word` in an answer to an inquiry `after_s` after NOW_NS; the bank's first "not found" came
     `missing_after_s` after NOW_NS (None: never)."""
     outcomes = [] if word is None else [Outcome(word, one.wire_reference, status)]
+    if missing_after_s is not None:
+        one = replace(one, missing_since=up(missing_after_s))
     return resolved(
         one,
         outcomes,
@@ -41,7 +52,7 @@ def answered(
         policy=POLICY,
         now_ns=NOW_NS + after_s * S,
         evidence=b"<pain.002/>",
-        missing_for_s=None if missing_after_s is None else float(after_s - missing_after_s),
+        asking=asking(after_s),
     )
 
 
@@ -85,26 +96,54 @@ def test_no_resend_after_the_banks_memory_ended() -> None:
     assert learnt_nothing(answered(doubtful(), Word.NOT_FOUND, 86_400 - 3_000, declaration))
 
 
-def test_the_window_counts_from_the_last_attempt() -> None:
-    """A payment sent a second time is not freed by what the bank said of its first attempt."""
-    one = doubtful()
-    missing = Missing()
-    missing.said(one, 60.0)
-    assert missing.for_s(one, 90.0) == 30.0
-    again = replace(one.attempts[0], number=2, marked_at_ns=NOW_NS + 100 * S)
-    assert missing.for_s(replace(one, attempts=(*one.attempts, again)), 90.0) is None
+def noted(one: Payment, *words: Word, at: Asking) -> Uptime | None:
+    """What an inquiry whose answer proves nothing writes down about the first "not found"."""
+    step = resolved(
+        one,
+        [Outcome(word, one.wire_reference) for word in words],
+        declaration=replace(DECLARATION, not_found_is_proof=False),
+        policy=POLICY,
+        now_ns=NOW_NS,
+        evidence=b"",
+        asking=at,
+    )
+    assert step.happening is not None
+    return step.happening.missing_since
 
 
-def test_what_is_missing_is_bounded() -> None:
-    """Above MISSING_MAX the oldest is forgotten: it is asked about once more, nothing else."""
-    missing = Missing()
-    first, second = doubtful(), replace(doubtful(), id=b"2" * 16)
-    missing.said(first, 1.0)
-    missing.said(second, 2.0)
-    for number in range(MISSING_MAX - 1):
-        missing.said(replace(first, id=number.to_bytes(16, "big")), 3.0)
-    assert missing.for_s(first, 3.0) is None
-    assert missing.for_s(second, 3.0) == 1.0
+def test_the_first_not_found_is_written_down_and_kept() -> None:
+    """The moment its answer was there, whatever comes later; an answer of no use leaves it, another word ends it."""
+    assert noted(doubtful(), Word.NOT_FOUND, at=asking(100)) == up(101)
+    missing = replace(doubtful(), missing_since=up(101))
+    assert noted(missing, Word.NOT_FOUND, at=asking(130)) == up(101)
+    assert noted(missing, at=asking(130)) == up(101)
+    assert noted(missing, Word.NOT_PROCESSED, at=asking(130)) is None
+    assert noted(doubtful(), at=asking(130)) is None
+
+
+def test_a_restart_of_the_daemon_shortens_nothing_and_forgets_nothing() -> None:
+    """The machine's uptime goes on, so the window is over when it is over, however young the process is."""
+    missing = replace(doubtful(), missing_since=up(100))
+    assert asking(159, started_s=150).missing_for_s(missing) == 59.0
+    assert asking(160, started_s=150).missing_for_s(missing) == 60.0
+
+
+def test_after_a_restart_of_the_machine_the_window_counts_from_the_process() -> None:
+    """Another uptime says nothing about the old one, however large it is: what counts is that the word is older than
+    the process. The moment of its start is written down, so that the next process counts on from there."""
+    missing = replace(doubtful(), missing_since=up(100))
+    first = asking(90_010, started_s=90_000, boot=2)
+    assert first.missing_for_s(missing) == 10.0
+    since = noted(missing, Word.NOT_FOUND, at=first)
+    assert since == up(90_000, boot=2)
+    assert asking(90_070, started_s=90_065, boot=2).missing_for_s(replace(missing, missing_since=since)) == 70.0
+
+
+def test_an_uptime_that_goes_back_proves_nothing() -> None:
+    """A machine set back to an older snapshot shows less than has passed, never more."""
+    for_s = asking(50, started_s=40).missing_for_s(replace(doubtful(), missing_since=up(100)))
+    assert for_s == -50.0
+    assert for_s < DECLARATION.visibility_s
 
 
 def test_a_word_about_another_payment_is_no_word() -> None:
@@ -118,9 +157,33 @@ def test_a_word_about_another_payment_is_no_word() -> None:
         policy=POLICY,
         now_ns=now_ns,
         evidence=b"",
-        missing_for_s=100.0,
+        asking=asking(100),
     )
     assert learnt_nothing(step)
+
+
+def test_a_rejection_of_an_older_message_teaches_nothing() -> None:
+    """An answer to an inquiry that rejects another message than the latest costs an inquiry and plans the next one; it
+    neither rejects the payment nor hides what the same answer says of the latest."""
+    one = replace(doubtful(), missing_since=up(0))
+    older = Outcome(Word.REJECTED, one.wire_reference, "RJCT", message_reference="CBOLDER")
+
+    def follows(*said: Outcome) -> Step:
+        return resolved(
+            one,
+            said,
+            declaration=DECLARATION,
+            policy=POLICY,
+            now_ns=NOW_NS + 3_600 * S,
+            evidence=b"<pain.002/>",
+            asking=asking(600),
+        )
+
+    assert learnt_nothing(follows(older))
+    assert learnt_nothing(follows(Outcome(Word.NOT_FOUND, one.wire_reference), older))
+    taken = follows(Outcome(Word.TAKEN, one.wire_reference, "ACCP"), older)
+    assert taken.outcome is not None
+    assert taken.outcome.word is Word.TAKEN
 
 
 def test_the_budget_ends() -> None:

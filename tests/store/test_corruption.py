@@ -1,18 +1,23 @@
 """A record that cannot be read: its payment is never sent, the others are, and whoever asks for it is told."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from gateway.core import happenings
+from gateway.core.facts import STORE_ID, StoreKind
+from gateway.core.outcome import Outcome, Word
 from gateway.core.payment import Payment
 from gateway.core.ports import PaymentFilter, Step
 from gateway.core.reasons import Reason
 from gateway.core.states import State
+from gateway.limits import UNREADABLE_WORDS_MAX
 from gateway.store import layout
 from gateway.store.records import CorruptRecord
 from gateway.store.recover import recover
 from gateway.store.store import CORRUPT_NOTED_MAX, LmdbStore
+from gateway.store.verify import verify
 from tests.fakes.admissions import mark, queued
 from tests.fakes.clock import START_NS, FakeClock
 from tests.store.damage import damaging
@@ -84,6 +89,66 @@ async def test_whoever_asks_for_a_corrupt_payment_is_told_so(tmp_path: Path) -> 
             await store.admit([queued(key)])
         assert await store.page(PaymentFilter(tenant="acme"), limit=10) == (good, b"")
         assert await store.last_sequence() == 6
+
+
+async def with_a_corrupt_payment_at_the_bank(path: Path) -> Payment:
+    """A payment that is SENDING, whose record is damaged."""
+    async with a_store(path) as store:
+        payment = (await store.admit([queued()]))[0].payment
+        await store.take([Step(payment.id, happening=mark(payment))])
+    with damaging(path) as damage:
+        damage.flip(layout.PAYMENT2RECORD, payment.id)
+    return payment
+
+
+def settled(reference: str, evidence: bytes = b"<pain.002/>") -> Outcome:
+    return Outcome(Word.SETTLED, reference, "ACSC", evidence=evidence)
+
+
+async def test_a_banks_word_about_a_corrupt_payment_is_kept_and_named(tmp_path: Path) -> None:
+    """By reference from a mailbox or by id from an exchange: the word is in the log with its evidence, in the commit
+    that would have taken it, and the verifier names it beside the record. The bank will not say it again."""
+    bad = await with_a_corrupt_payment_at_the_bank(tmp_path)
+    reference = bad.wire_reference
+    async with a_store(tmp_path) as store:
+        rejected = Outcome(Word.REJECTED, reference, "RJCT", "AC04")
+        stepped = await store.take(
+            [
+                Step(wire=("northbank", reference), outcome=settled(reference)),
+                Step(bad.id, outcome=rejected),
+                Step(wire=("northbank", "CWSOMEBODYELSE"), outcome=settled("CWSOMEBODYELSE")),
+            ]
+        )
+        assert [one.unreadable for one in stepped] == [True, True, False]
+        assert [one.taken for one in stepped] == [False] * 3
+        first, second = await store.facts_of(STORE_ID, 10)
+        assert (first.kind, first.bank, first.wire_reference) == (StoreKind.UNREADABLE_PAYMENT, "northbank", reference)
+        assert (first.bank_status, second.bank_status, second.bank) == ("ACSC", "RJCT", "northbank")
+        kept = [await store.evidence(one.evidence_sha256) for one in (first, second)]
+        assert [one.body for one in kept if one] == [b"<pain.002/>", b"REJECTED RJCT AC04"]
+        assert await store.quarantine() == []
+    report = verify(tmp_path)
+    [finding] = [one for one in report.findings if one.mapping == layout.PAYMENT2RECORD]
+    assert finding.key == bad.id.hex()
+    assert f"northbank has said ACSC of it (evidence {first.evidence_sha256.hex()})" in finding.what
+    assert "northbank has said RJCT of it" in finding.what
+
+
+async def test_words_about_corrupt_payments_do_not_fill_the_log(tmp_path: Path) -> None:
+    """The same word is one fact, also after a restart; above the bound the evidence is kept and the log does not
+    grow, so a quarantine is still read in one look."""
+    bad = await with_a_corrupt_payment_at_the_bank(tmp_path)
+    reference = bad.wire_reference
+    for _ in range(2):
+        async with a_store(tmp_path) as store:
+            await store.take([Step(bad.id, outcome=settled(reference))] * 3)
+            assert len(await store.facts_of(STORE_ID, 10)) == 1
+    async with a_store(tmp_path) as store:
+        words = [settled(reference, b"%d" % number) for number in range(UNREADABLE_WORDS_MAX + 5)]
+        await store.take([Step(bad.id, outcome=word) for word in words])
+        assert len(await store.facts_of(STORE_ID, 2 * UNREADABLE_WORDS_MAX)) == UNREADABLE_WORDS_MAX
+        assert await store.evidence(sha256(words[-1].evidence).digest()) is not None
+        assert await store.quarantine() == []
 
 
 async def test_an_outbox_entry_alone_sends_nothing(tmp_path: Path) -> None:

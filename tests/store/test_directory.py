@@ -66,11 +66,34 @@ async def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     with damaging(tmp_path) as damage:
         damage.put(layout.META, layout.META_FORMAT, newer)
     for _ in range(2):
-        with pytest.raises(DataDirectoryUnusable, match=r"newer Causeway \(format 2, this one reads 1\)"):
+        with pytest.raises(
+            DataDirectoryUnusable,
+            match=rf"newer Causeway \(format {layout.FORMAT + 1}, this one reads {layout.FORMAT}\)",
+        ):
             async with a_store(tmp_path):
                 raise AssertionError("opened")
     with pytest.raises(DataDirectoryUnusable, match="newer"):
         verify(tmp_path)
+
+
+async def test_an_older_format_is_refused(tmp_path: Path) -> None:
+    """What an index of another shape would be taken for nobody knows: nothing is read or written, and the text says
+    what to do, which is never to begin again with keys that were paid."""
+    async with a_store(tmp_path) as store:
+        await store.admit([queued()])
+    older = records.seal(layout.META_FORMAT, (layout.FORMAT - 1).to_bytes(4, "big"))
+    with damaging(tmp_path) as damage:
+        damage.put(layout.META, layout.META_FORMAT, older)
+    before = (tmp_path / "data.mdb").read_bytes()
+    for _ in range(2):
+        with pytest.raises(
+            DataDirectoryUnusable, match=r"before the first release \(format 1, .* hand in no key again"
+        ):
+            async with a_store(tmp_path):
+                raise AssertionError("opened")
+    with pytest.raises(DataDirectoryUnusable, match="no version converts"):
+        verify(tmp_path)
+    assert (tmp_path / "data.mdb").read_bytes() == before
 
 
 async def test_the_other_lmdb_engine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

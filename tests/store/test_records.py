@@ -8,7 +8,7 @@ import pytest
 from gateway import limits
 from gateway.core import happenings, life
 from gateway.core.happenings import Happening
-from gateway.core.payment import Account, ChargeBearer, Ended, Money, Party, Payment, Rail
+from gateway.core.payment import Account, ChargeBearer, Ended, Money, Party, Payment, Rail, Uptime
 from gateway.core.proposal import Decision, Proposal
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
@@ -45,6 +45,7 @@ def full_payment() -> Payment:
         bank_reason="AC04",
         contradiction="ACSC",
         proposal=PROPOSAL,
+        missing_since=Uptime(b"b" * 16, 12),
     )
 
 

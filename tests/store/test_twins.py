@@ -10,7 +10,7 @@ from gateway.core import happenings
 from gateway.core.decisions import Act, Confirming, Proposing
 from gateway.core.happenings import Happening
 from gateway.core.outcome import Outcome, Word
-from gateway.core.payment import Payment
+from gateway.core.payment import Payment, Uptime
 from gateway.core.ports import Admission, PaymentFilter, Step, Store
 from gateway.core.proposal import Decision
 from gateway.core.reasons import Reason
@@ -30,6 +30,9 @@ class TickingClock:
 
     def __init__(self) -> None:
         self.value_ns = START_NS
+
+    def uptime(self) -> Uptime:
+        return Uptime(bytes(16), self.now_ns())
 
     def now_ns(self) -> int:
         return self.value_ns

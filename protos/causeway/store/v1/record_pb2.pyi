@@ -97,7 +97,7 @@ class Attempt(_message.Message):
     def __init__(self, number: _Optional[int] = ..., bank: _Optional[str] = ..., wire_reference: _Optional[str] = ..., message_reference: _Optional[str] = ..., payload_sha256: _Optional[bytes] = ..., marked_at_ns: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ended: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Payment(_message.Message):
-    __slots__ = ("id", "tenant", "principal", "instruction", "fingerprint", "state", "version", "received_at_ns", "updated_at_ns", "traceparent", "holds", "attempts", "send_after_ns", "doubt_since_ns", "inquiries", "inquire_at_ns", "bank_status", "bank_reason", "contradiction", "proposal")
+    __slots__ = ("id", "tenant", "principal", "instruction", "fingerprint", "state", "version", "received_at_ns", "updated_at_ns", "traceparent", "holds", "attempts", "send_after_ns", "doubt_since_ns", "inquiries", "inquire_at_ns", "bank_status", "bank_reason", "contradiction", "proposal", "missing_since")
     ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
@@ -118,6 +118,7 @@ class Payment(_message.Message):
     BANK_REASON_FIELD_NUMBER: _ClassVar[int]
     CONTRADICTION_FIELD_NUMBER: _ClassVar[int]
     PROPOSAL_FIELD_NUMBER: _ClassVar[int]
+    MISSING_SINCE_FIELD_NUMBER: _ClassVar[int]
     id: bytes
     tenant: str
     principal: str
@@ -138,7 +139,16 @@ class Payment(_message.Message):
     bank_reason: str
     contradiction: str
     proposal: Proposal
-    def __init__(self, id: _Optional[bytes] = ..., tenant: _Optional[str] = ..., principal: _Optional[str] = ..., instruction: _Optional[_Union[Instruction, _Mapping]] = ..., fingerprint: _Optional[bytes] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., received_at_ns: _Optional[int] = ..., updated_at_ns: _Optional[int] = ..., traceparent: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., send_after_ns: _Optional[int] = ..., doubt_since_ns: _Optional[int] = ..., inquiries: _Optional[int] = ..., inquire_at_ns: _Optional[int] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., contradiction: _Optional[str] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ...) -> None: ...
+    missing_since: Uptime
+    def __init__(self, id: _Optional[bytes] = ..., tenant: _Optional[str] = ..., principal: _Optional[str] = ..., instruction: _Optional[_Union[Instruction, _Mapping]] = ..., fingerprint: _Optional[bytes] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., received_at_ns: _Optional[int] = ..., updated_at_ns: _Optional[int] = ..., traceparent: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., send_after_ns: _Optional[int] = ..., doubt_since_ns: _Optional[int] = ..., inquiries: _Optional[int] = ..., inquire_at_ns: _Optional[int] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., contradiction: _Optional[str] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., missing_since: _Optional[_Union[Uptime, _Mapping]] = ...) -> None: ...
+
+class Uptime(_message.Message):
+    __slots__ = ("boot", "ns")
+    BOOT_FIELD_NUMBER: _ClassVar[int]
+    NS_FIELD_NUMBER: _ClassVar[int]
+    boot: bytes
+    ns: int
+    def __init__(self, boot: _Optional[bytes] = ..., ns: _Optional[int] = ...) -> None: ...
 
 class Proposal(_message.Message):
     __slots__ = ("decision", "actor", "at_ns", "digest")
