@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gateway.core.decisions import made_by_two
 from gateway.core.facts import Fact
-from gateway.core.happenings import FREED, Happening, freed
+from gateway.core.happenings import Happening, freed
 from gateway.core.holds import HOLD_CONTRADICTION, released_by_another
 from gateway.core.outcome import WITHOUT_STATUS
 from gateway.core.payment import Attempt, Ended, Payment, Uptime
@@ -31,9 +31,8 @@ def after(payment: Payment, happening: Happening, now_ns: int) -> Payment:
     holds."""
     before, kind = payment.state, happening.kind
     state = step(before, kind)
-    if not made_by_two(payment, happening) or not released_by_another(payment, happening):
-        raise IllegalStep(before, kind)
-    if kind in FREED and kind is not freed(payment):
+    allowed = made_by_two(payment, happening) and released_by_another(payment, happening)
+    if not allowed or not _respects_holds(payment, happening):
         raise IllegalStep(before, kind)
     moved = state is not before
     bank_word = kind in (Kind.ACCEPTED, Kind.SETTLED, Kind.REJECTED, Kind.RETURNED, Kind.INQUIRED)
@@ -84,6 +83,22 @@ def fact(payment: Payment, before: State, happening: Happening, sequence: int) -
         proposer=proposal.actor if proposal and happening.kind is not Kind.PROPOSED else "",
         proposal_sha256=proposal.digest if proposal else b"",
     )
+
+
+def _respects_holds(payment: Payment, happening: Happening) -> bool:
+    """No payment goes on past an open hold, and none is HELD without one: whoever releases a hold may have looked
+    before another was placed."""
+    match happening.kind:
+        case Kind.NOT_HELD | Kind.WITHHELD:
+            return happening.kind is freed(payment)
+        case Kind.HOLD_RELEASED:
+            return bool(_holds(payment, happening))
+        case Kind.HOLDS_CLEARED:
+            return not _holds(payment, happening)
+        case Kind.CLEARED | Kind.MARKED:
+            return not payment.holds
+        case _:
+            return True
 
 
 def _holds(payment: Payment, happening: Happening) -> tuple[str, ...]:

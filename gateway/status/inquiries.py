@@ -29,9 +29,10 @@ from gateway.core.states import State
 from gateway.failpoints import Point
 from gateway.house import Bank, House
 from gateway.journey import ask
+from gateway.status import age
 from gateway.status.leaps import Leaps
 from gateway.status.missing import Asking
-from gateway.status.resolution import resolved
+from gateway.status.resolution import first_sent_ns, resolved
 from gateway.telemetry import names
 
 logger = logging.getLogger(__name__)
@@ -175,6 +176,7 @@ class Inquiries:
             self._note_silence()
             self._count_unanswered(*_UNREADABLE)
             logger.exception("inquiry failed unexpectedly", extra={"bank": bank.name})
+        sent_for_ns = await self._sent_for_ns(payment) if outcomes else 0
         now_ns, spread = self._house.clock.now_ns(), self._house.dice.random()
         asking = Asking(self._started, asked_at, self._house.clock.uptime())
         return lambda asked: resolved(
@@ -185,9 +187,20 @@ class Inquiries:
             now_ns=now_ns,
             asking=asking,
             leapt_ns=self._leaps.after(asked.attempts[-1].marked_at_ns) if asked.attempts else 0,
+            sent_for_ns=sent_for_ns,
             evidence=evidence,
             spread=spread,
         )
+
+    async def _sent_for_ns(self, payment: Payment) -> int:
+        """How long ago it was first sent, at the least; 0 where nothing depends on it."""
+        if not self._bank.adapter.declaration.duplicate_window_s or payment.state is not State.IN_DOUBT:
+            return 0
+        facts = await self._house.store.facts_of(payment.id, age.FACTS_MAX)
+        now_ns, first_ns = self._house.clock.now_ns(), first_sent_ns(payment)
+        last_ns = facts[-1].at_ns if facts else 0
+        told_ns = age.sent_for_ns(facts, now_ns, self._leaps.fallen_after(last_ns))
+        return max(told_ns, now_ns + self._leaps.fallen_after(first_ns) - first_ns)
 
     def _note_silence(self) -> None:
         self._silent += 1

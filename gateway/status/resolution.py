@@ -31,18 +31,21 @@ def resolved(
     evidence: bytes,
     asking: Asking,
     leapt_ns: int = 0,
+    sent_for_ns: int = 0,
     spread: float = 0.0,
 ) -> Step:
     """The step that follows from the bank's answer to one inquiry; no outcomes: the answer was of no use.
 
     `asking` says how long before this question the bank first said "not found" (missing.py). `leapt_ns` is what the
-    wall clock has skipped since the last attempt was marked. `spread` is as in `next_inquiry_ns`.
+    wall clock has skipped since the last attempt was marked. `sent_for_ns` is how long ago the payment was first sent,
+    at the least (age.py). `spread` is as in `next_inquiry_ns`.
     """
     next_ns = next_inquiry_ns(payment, policy, now_ns, leapt_ns, spread)
     # A denial beside a rejection of an older message was left out by said_of: it proves nothing either.
     said = [one for one in said_of(payment.wire_reference, outcomes) if not rejects_another(payment, one)]
     word = said[-1] if said else None
-    if word is not None and word.word is Word.NOT_FOUND and _is_proof(payment, declaration, now_ns, asking):
+    age_s = max(now_ns - first_sent_ns(payment), sent_for_ns) / 1e9
+    if word is not None and word.word is Word.NOT_FOUND and _is_proof(payment, declaration, age_s, asking):
         # Proof about this very attempt: of no use should the payment have moved on meanwhile.
         freed = replace(word, evidence=evidence or word.evidence)
         return Step(payment_id=payment.id, outcome=freed, expected_version=payment.version)
@@ -78,6 +81,12 @@ def next_inquiry_ns(
     return 0 if made >= policy.follow_max else now_ns + int(policy.follow_again_s * shorter * 1e9)
 
 
+def first_sent_ns(payment: Payment) -> int:
+    """When it was first sent. One that is only suspected to be there (a restored store) was sent after its admission,
+    whenever that was."""
+    return payment.attempts[0].marked_at_ns if payment.attempts else payment.received_at_ns
+
+
 def _missing_since(payment: Payment, outcomes: Sequence[Outcome], asking: Asking) -> Uptime | None:
     """What is written down for the next inquiry: an answer of no use leaves it as it was, any other word ends it."""
     words = [one.word for one in said_of(payment.wire_reference, outcomes)]
@@ -86,7 +95,7 @@ def _missing_since(payment: Payment, outcomes: Sequence[Outcome], asking: Asking
     return asking.missing_since(payment) or asking.answered if Word.NOT_FOUND in words else None
 
 
-def _is_proof(payment: Payment, declaration: Declaration, now_ns: int, asking: Asking) -> bool:
+def _is_proof(payment: Payment, declaration: Declaration, age_s: float, asking: Asking) -> bool:
     """Whether "not found" proves that the bank does not hold the payment, so that it may be sent again (law 8).
     Not of a bank that has claimed it before: its two words stand against each other, and people decide."""
     if payment.state is not State.IN_DOUBT or not declaration.not_found_is_proof:
@@ -94,8 +103,5 @@ def _is_proof(payment: Payment, declaration: Declaration, now_ns: int, asking: A
     missing_for_s = asking.missing_for_s(payment)
     if payment.contradiction or missing_for_s is None or missing_for_s < declaration.visibility_s:
         return False
-    # A payment that is only suspected to be there (a restored store) was sent after its admission, whenever that was.
-    first_ns = payment.attempts[0].marked_at_ns if payment.attempts else payment.received_at_ns
-    since_first_s = (now_ns - first_ns) / 1e9
     window_s = declaration.duplicate_window_s
-    return window_s == 0 or since_first_s < window_s - WINDOW_MARGIN_S
+    return window_s == 0 or age_s < window_s - WINDOW_MARGIN_S

@@ -155,19 +155,22 @@ def _check(folder: Path, manifest: Manifest) -> None:
 
 
 async def _quarantined(folder: Path, manifest: Manifest, clock: WallClock, actor: str, told: Told) -> int:
-    """Logs the restore and suspects what could be sent. Returns how many payments that is."""
     async with LmdbStore(folder, clock=clock) as store:
-        restored = StoreHappening(StoreKind.RESTORED, actor=actor, evidence=manifest.text().encode())
-        await store.log([restored])
-        await recover(store, clock, 0.0)
-        unscreened = replace(happenings.held(Reason.RESTORED_FROM_BACKUP, HOLD_UNSCREENED), actor=actor)
-        await _to_all(store, State.RECEIVED, unscreened, partial(told, "suspect"))
-        suspicion = happenings.suspected(actor, clock.now_ns())
-        suspected = 0
-        for state in SUSPECTS:
-            suspected += await _to_all(store, state, suspicion, partial(told, "suspect"))
-        if store.corrupt:
-            raise BackupUnusable(f"{len(store.corrupt)} records of the backup cannot be read")
+        return await quarantined(store, manifest.text().encode(), clock, actor, told)
+
+
+async def quarantined(store: LmdbStore, manifest: bytes, clock: WallClock, actor: str, told: Told) -> int:
+    """Logs the restore and suspects what could be sent. Returns how many payments that is. Raises BackupUnusable."""
+    await store.log([StoreHappening(StoreKind.RESTORED, actor=actor, evidence=manifest)])
+    await recover(store, clock, 0.0)
+    unscreened = replace(happenings.held(Reason.RESTORED_FROM_BACKUP, HOLD_UNSCREENED), actor=actor)
+    await _to_all(store, State.RECEIVED, unscreened, partial(told, "suspect"))
+    suspicion = happenings.suspected(actor, clock.now_ns())
+    suspected = 0
+    for state in SUSPECTS:
+        suspected += await _to_all(store, state, suspicion, partial(told, "suspect"))
+    if store.corrupt:
+        raise BackupUnusable(f"{len(store.corrupt)} records of the backup cannot be read")
     return suspected
 
 

@@ -48,6 +48,20 @@ def test_proof_of_not_sent_goes_back_with_its_wait() -> None:
     assert after(back, happenings.marked(attempt(back, 2)), NOW_NS).send_after_ns == 0
 
 
+def test_nothing_goes_on_past_an_open_hold() -> None:
+    """Who clears "the last hold" just after another was placed is refused, as is a mark; and who releases one of
+    several when it is the last one. Nothing is HELD without a hold, nothing is sent with one."""
+    held = after(payment(1), happenings.held(Reason.COMPOSE_FAILED, "risk"), NOW_NS)
+    both = after(held, happenings.held(Reason.COMPOSE_FAILED, "approval"), NOW_NS)
+    with pytest.raises(IllegalStep):
+        after(both, Happening(Kind.HOLDS_CLEARED, holds=("risk",)), NOW_NS)
+    with pytest.raises(IllegalStep):
+        after(held, Happening(Kind.HOLD_RELEASED, holds=("risk",)), NOW_NS)
+    queued_with_a_hold = replace(payment(1), holds=("risk",))
+    with pytest.raises(IllegalStep):
+        after(queued_with_a_hold, happenings.marked(attempt(queued_with_a_hold)), NOW_NS)
+
+
 def test_the_first_attempt_and_the_latest_are_kept() -> None:
     """A bank that is away for days does not make the record grow; duplicate windows count from the first attempt."""
     one = payment(1)

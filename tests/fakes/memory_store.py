@@ -173,6 +173,10 @@ class MemoryStore:
     async def log(self, happenings: Sequence[StoreHappening]) -> None:
         await trio.lowlevel.checkpoint()
         told = len(self._facts)
+        self._log_store(happenings)
+        self._tell(told)
+
+    def _log_store(self, happenings: Sequence[StoreHappening]) -> None:
         for happening in happenings:
             if happening.evidence:
                 happening = replace(happening, evidence=self._kept(happening.evidence))
@@ -180,7 +184,6 @@ class MemoryStore:
             entry = store_fact(happening, len(self._facts) + 1, version, self._clock.now_ns())
             self._facts.append(entry)
             self._facts_of[STORE_ID].append(entry)
-        self._tell(told)
 
     async def quarantine(self) -> list[Fact]:
         await trio.lowlevel.checkpoint()

@@ -140,7 +140,7 @@ async def test_an_idle_client_that_pings_is_told_to_stop(autojump_clock: trio.te
 def test_the_allowance_comes_back_at_its_pace() -> None:
     """Spent whole, it pays for exactly one frame more each 1/refill seconds."""
     limits = ServerLimits(abuse_burst=3, abuse_refill_per_s=2.0)
-    budget = AbuseBudget(limits, 0.0)
+    budget = AbuseBudget(limits.abuse_burst, limits.abuse_refill_per_s, 0.0, suspicious_below=0.5)
     assert [budget.spend(0.0) for _ in range(limits.abuse_burst)] == [True] * 3
     assert budget.spend(1.0 / limits.abuse_refill_per_s)
     assert not budget.spend(1.0 / limits.abuse_refill_per_s)

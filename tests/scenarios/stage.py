@@ -28,7 +28,7 @@ from tests.fakes.house import profile
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.payments import instruction
 from tests.scenarios.bank import Script, ToldBank
-from tests.sim.bank import SimLink
+from tests.sim.link import SimLink
 from tests.sim.oracle import Oracle, Seen
 from tests.sim.process import Gone, Process, recover_as_daemon
 from tests.sim.quiet import QuietTrail
@@ -52,6 +52,7 @@ SETTINGS: Final[dict[str, Any]] = {
     "follow_max": 2,
     "every_s": 30.0,
     "visibility_s": 60.0,
+    "duplicate_window_s": 0,
     "inquiry": True,
     "not_found_is_proof": True,
 }
@@ -98,7 +99,7 @@ class Stage:
 
     def _founded(self, name: str) -> ToldBank:
         told = self.settings[name]
-        declared = {key: told[key] for key in ("visibility_s", "inquiry", "not_found_is_proof")}
+        declared = {key: told[key] for key in ("visibility_s", "duplicate_window_s", "inquiry", "not_found_is_proof")}
         declaration = replace(DECLARATION, **declared)
         return ToldBank(
             name=name,

@@ -3,7 +3,7 @@
 The ledger counts bookings per wire reference and never refuses a repeat: a real bank's duplicate detection would only
 hide what we did wrong. The bank drops, delays, duplicates, reorders, garbles, throttles, rotates its connections,
 sleeps for hours and says what is not so. What it never does are the lies that no gateway can survive (see
-UNSURVIVABLE): what it holds it shows within the visibility window it has declared, counted from our mark.
+UNSURVIVABLE): what it holds it shows within the visibility window it has declared, counted from our first byte.
 """
 
 import random
@@ -15,7 +15,7 @@ from typing import Final
 import trio
 
 from gateway.core.errors import MaybeSent, NotSent
-from gateway.core.ports import LinkSnapshot, WireAnswer, WireRequest, always
+from gateway.core.ports import WireAnswer, WireRequest
 from gateway.core.reasons import Reason, may_retry
 from tests.sim.tongue import UNREADABLE, Said, Tongue, operation
 
@@ -317,41 +317,3 @@ FALSE_WORDS: Final = (
     ("REJECTED", "RJCT", "AC01"),
     ("RETURNED", ""),
 )
-
-
-@dataclass(slots=True)
-class SimLink:
-    """The wire of one process to one bank."""
-
-    bank: SimBank
-    leaving: Callable[[list[str], bytes], None]
-    """Told of each submission before its first byte."""
-    in_flight_max: int
-    must: Callable[[bool, str, object], None]
-    in_flight: int = 0
-
-    def snapshot(self) -> LinkSnapshot:
-        return LinkSnapshot(in_flight=self.in_flight)
-
-    async def exchange(
-        self, request: WireRequest, *, timeout_s: float, wanted: Callable[[], bool] = always
-    ) -> WireAnswer:
-        if not wanted():
-            raise NotSent(Reason.NEVER_WRITTEN)
-        call = Call(request, trio.current_time())
-        paying = request.method == "POST"
-        if paying:
-            references = self.bank.tongue.references(request)
-            self.leaving(references, request.body)
-            self.bank.on_the_way.update(references)
-            self.in_flight += 1
-            self.must(self.in_flight <= self.in_flight_max, "a lane has a bound on messages in flight", self.bank.name)
-        self.bank.nursery.start_soon(self.bank.serve, call)
-        try:
-            with trio.move_on_after(timeout_s):
-                await call.done.wait()
-            if call.answer is not None:
-                return call.answer
-            raise call.error or MaybeSent(Reason.REPLY_TIMEOUT)
-        finally:
-            self.in_flight -= paying

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from gateway.core import happenings
 from gateway.core.errors import MaybeSent, NotSent
+from gateway.core.facts import StoreHappening, StoreKind
 from gateway.core.payment import Payment
 from gateway.core.ports import (
     Admission,
@@ -21,8 +22,11 @@ from gateway.core.ports import (
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
 from gateway.house import Bank
+from gateway.store.recover import recover
+from gateway.store.restore import Told
+from gateway.store.store import LmdbStore
 from tests.fakes.bank import FakeAdapter
-from tests.sim.bank import SimLink
+from tests.sim.link import SimLink
 from tests.sim.store import SimStore
 
 
@@ -112,6 +116,12 @@ async def recover_by_sending_again(store: Store, clock: WallClock, inquire_after
         return Step(payment.id, happening=happenings.not_sent(Reason.NEVER_WRITTEN, clock.now_ns()))
 
     return await store.take([again(one) for one in await store.in_state(State.SENDING, limit=1_000)])
+
+
+async def believe_the_backup(store: LmdbStore, manifest: bytes, clock: WallClock, actor: str, told: Told) -> object:
+    """Takes for unsent what was unsent when the backup was taken."""
+    await store.log([StoreHappening(StoreKind.RESTORED, actor=actor, evidence=manifest)])
+    return await recover(store, clock, 0.0)
 
 
 def impatient(bank: Bank) -> Bank:

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -11,11 +11,9 @@ from typing import Final, Protocol
 import trio
 
 from gateway.core import happenings
-from gateway.core.decisions import Confirming, Proposing
-from gateway.core.errors import InvalidInstruction, KeyReused, Overloaded
-from gateway.core.payment import Instruction, Money, Payment, Principal
+from gateway.core.errors import InvalidInstruction, KeyReused, Overloaded, Quarantined
+from gateway.core.payment import Instruction, Money, Principal
 from gateway.core.ports import Admitted, Step, Stepped
-from gateway.core.proposal import Decision
 from gateway.core.states import State
 from gateway.events.watch import watch
 from gateway.house import House
@@ -27,8 +25,6 @@ from tests.sim.process import Gone, Process
 
 TRIES_MAX: Final = 1_000
 """Of a client that gets no answer."""
-DOUBTS_MAX: Final = 100
-"""Doubts two people look at in one sitting."""
 PATIENCE_S: Final = (0.005, 0.02, 5.0, 30.0)
 """How long a client waits before it hangs up; the short ones hang up in the middle of a commit."""
 
@@ -38,6 +34,18 @@ class Operated(Protocol):
 
     @property
     def process(self) -> Process: ...
+
+    restores: int
+    """How often the disk was lost so far."""
+
+    @property
+    def lost(self) -> set[tuple[str, str]]:
+        """(tenant, key) of what was acknowledged after the backup and lost: its clients are told, and compare."""
+        ...
+
+
+class ToldToWait(Exception):
+    """The house is in quarantine, or has lost this order: who hands it in again might pay twice (docs/backup.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,8 @@ class Habits:
     cancel: float
     invalid: float
     unsayable: float
+    defects: tuple[str, ...]
+    """Remittances that nobody can say, for want of a better adapter: officers must be there to end them."""
     batch_max: int
     pause_s_max: float
 
@@ -84,10 +94,16 @@ class Client:
             number,
             bank=self.dice.choice(self.banks),
             amount=Money("EUR", Decimal(self.dice.randint(1, 99_999)) / 100),
-            remittance="unsayable" if unsayable else f"Invoice {number}",
+            remittance=self.dice.choice(("unsayable", *self.habits.defects)) if unsayable else f"Invoice {number}",
         )
 
     async def _order(self, orders: list[Instruction]) -> None:
+        try:
+            await self._deal(orders)
+        except ToldToWait:
+            self.faults["client_told_to_wait"] += 1
+
+    async def _deal(self, orders: list[Instruction]) -> None:
         await self._submit(orders)
         if self._strikes("replay", self.habits.replay):
             await trio.sleep(self.dice.random() * 3600)
@@ -121,12 +137,18 @@ class Client:
 
     async def _answers(self, orders: list[Instruction]) -> list[Admitted | Refusal]:
         """Asks until there is an answer: a lost one says nothing."""
-        drafts = [Draft(order) for order in orders]
+        drafts, restores = [Draft(order) for order in orders], self.operated.restores
         for tries in range(TRIES_MAX):
             patience_s = self.dice.choice(PATIENCE_S) if self._strikes("hang_up", self.habits.hang_up) else 600.0
+            lost = any((self.principal.tenant, order.idempotency_key) in self.operated.lost for order in orders)
+            if lost or self.operated.restores > restores:
+                raise ToldToWait
             try:
                 with trio.move_on_after(patience_s):
-                    return await self.operated.process.call(lambda house: accept(house, self.principal, drafts, ""))
+                    answers = await self.operated.process.call(lambda house: accept(house, self.principal, drafts, ""))
+                    if any(isinstance(answer, Quarantined) for answer in answers):
+                        raise ToldToWait
+                    return answers
             except (Gone, Overloaded):
                 self.faults["retry"] += 1
             await trio.sleep(self.dice.uniform(0.1, min(600.0, 2.0**tries)))
@@ -134,7 +156,9 @@ class Client:
 
     async def _cancel(self, order: Instruction) -> None:
         """As CancelPayment does. Too late is an answer, too."""
-        payment_id = self.oracle.acknowledged[self.principal.tenant, order.idempotency_key]
+        payment_id = self.oracle.acknowledged.get((self.principal.tenant, order.idempotency_key))
+        if payment_id is None:
+            return  # lost with the disk meanwhile
 
         async def take(house: House) -> list[Stepped]:
             return await house.store.take([Step(payment_id, happening=happenings.cancelled(self.principal.name))])
@@ -145,53 +169,6 @@ class Client:
             return
         if stepped.taken or (stepped.payment and stepped.payment.state is State.CANCELLED):
             self.taken_back.add(payment_id)
-
-    def _strikes(self, fault: str, chance: float) -> bool:
-        struck = self.dice.random() < chance
-        self.faults[fault] += struck
-        return struck
-
-
-@dataclass(slots=True)
-class Clerks:
-    """Two people who end doubts that nobody asks about any more. They look into the bank's own portal, so what they say
-    is true; now and then one of them tries it alone."""
-
-    operated: Operated
-    holds: Callable[[str, str], bool]
-    oracle: Oracle
-    dice: random.Random
-    faults: Counter[str]
-    every_s: float
-
-    async def run(self) -> None:
-        while True:
-            await trio.sleep(self.dice.random() * self.every_s)
-            try:
-                await self.operated.process.call(self._look)
-            except Gone:
-                self.faults["clerk_cut_off"] += 1
-
-    async def _look(self, house: House) -> None:
-        for payment in await house.store.in_state(State.IN_DOUBT, limit=DOUBTS_MAX):
-            if payment.inquire_at_ns == 0 and self.dice.random() < 0.5:
-                await self._decide(house, payment)
-
-    async def _decide(self, house: House, payment: Payment) -> None:
-        held = self.holds(payment.instruction.bank, payment.wire_reference)
-        decision = Decision.HELD_BY_BANK if held else self.dice.choice((Decision.NOT_HELD, Decision.ABANDONED))
-        [proposed] = await house.store.take([Step(payment.id, act=Proposing(decision, "ann", "seen in the portal"))])
-        open_one = proposed.payment.proposal if proposed.payment else None
-        if not proposed.taken or open_one is None:
-            return
-        if self._strikes("confirms_own", 0.3):
-            own = Step(payment.id, act=Confirming(open_one.digest, "ann", "me again"))
-            self.oracle.must(
-                not (await house.store.take([own]))[0].taken, "nobody confirms their own (law 9)", payment.id
-            )
-        await trio.sleep(self.dice.random() * 600)  # the other one has to be found; evidence may come first
-        self.faults["decided_by_two"] += 1
-        await house.store.take([Step(payment.id, act=Confirming(open_one.digest, "bob", "seen, too"))])
 
     def _strikes(self, fault: str, chance: float) -> bool:
         struck = self.dice.random() < chance

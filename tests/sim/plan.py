@@ -12,17 +12,22 @@ from tests.fakes.house import profile
 from tests.sim.bank import LETTER_FAULTS, QUESTION_FAULTS, SUBMISSION_FAULTS
 from tests.sim.determinism import stream
 from tests.sim.outsiders import Habits
-from tests.sim.tongue import Iso20022, Plain, Tongue
+from tests.sim.tongue import TRIPS, Iso20022, Plain, Tongue
 
 LMDB_SHARE: Final = 0.1
 """Of the seeds, over the real store (where the run asks for a mixture)."""
 CLAIMING_SHARE: Final = 0.15
 """Of the banks: they turn most away and say that they have it."""
 PAYMENTS: Final = (20, 60, 120)
+LOSS_SHARE: Final = 0.2
+"""Of the ends of processes that take the disk with them, where there is a backup and the plan has losses left."""
 LIVES: Final = 60
 """Processes of a run, about, where the seed wants them to live a minute each."""
 CALM_S: Final = 8 * 3600.0
 """With everybody well-behaved: longer than any back-off, breaker, inquiry plan and final word of these profiles."""
+LAST_SENDS_S: Final = 3000.0
+"""For what people have freed last to be sent, by whichever lane: a bank that has it then says its final word with the
+last letters. Seed 160: one that was freed in the last hour was taken, and the run ended before that word."""
 LAST_LETTERS_S: Final = 3600.0
 """For the banks' last letters to be fetched."""
 
@@ -33,6 +38,9 @@ class BankPlan:
     tongue: Tongue
     weights: dict[str, float]
     sleeps_h_max: float
+    line: float
+    """Share of the submissions that wait before they become bytes."""
+    line_s_max: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +58,14 @@ class Plan:
     crash_at_commit: float
     full: float
     clock_set: float
-    """Chance per process that the wall clock was set meanwhile."""
+    """Chance that the wall clock was set between two processes, and every few hours that it is while one runs."""
     clerks_every_s: float
     """How often two people look at what is in doubt; 0: never."""
+    officers_every_s: float
+    """How often compliance looks at what is queued and held; 0: never."""
+    restores_max: int
+    """How often the disk is lost at most."""
+    backup_every_s: float
     lag_max: int
     lmdb: bool
     tenants: tuple[str, ...] = field(default=("acme", "globex"))
@@ -65,6 +78,8 @@ def plan(seed: int, *, store: str = "mixed") -> Plan:
     lmdb = dice.random() < LMDB_SHARE
     calm = dice.random()
     life_s_max = dice.choice(((5.0, 60.0), (60.0, 3600.0), (1800.0, 7200.0)))
+    restores_max = dice.choice((0, 0, 1, 3))
+    officers_every_s = dice.choice((0.0, 0.0, 20.0, 1800.0))
     return Plan(
         seed=seed,
         payments=dice.choice(PAYMENTS),
@@ -76,6 +91,7 @@ def plan(seed: int, *, store: str = "mixed") -> Plan:
             cancel=dice.choice((0.0, 0.1, 0.5)),
             invalid=dice.choice((0.0, 0.1)),
             unsayable=dice.choice((0.0, 0.05)),
+            defects=(TRIPS,) if officers_every_s else (),
             batch_max=dice.choice((1, 4, 16)),
             pause_s_max=dice.choice((1.0, 60.0, 900.0)),
         ),
@@ -87,7 +103,11 @@ def plan(seed: int, *, store: str = "mixed") -> Plan:
         full=dice.choice((0.0, 0.05)),
         clock_set=dice.choice((0.0, 0.0, 0.3)),
         lag_max=dice.choice((3, 50)),
-        clerks_every_s=dice.choice((0.0, 0.0, 600.0, 7200.0)),
+        # A quarantine waits for the last doubt, and some doubts only people end.
+        clerks_every_s=dice.choice((600.0, 1800.0) if restores_max else (0.0, 0.0, 600.0, 7200.0)),
+        officers_every_s=officers_every_s,
+        restores_max=restores_max,
+        backup_every_s=dice.choice((60.0, 1800.0)),
         lmdb=store == "lmdb" or (store == "mixed" and lmdb),
     )
 
@@ -97,7 +117,7 @@ def _bank(name: str, dice: random.Random) -> BankPlan:
     lines_max = dice.choice((1, 3, 10))
     declaration = Declaration(
         duplicate_key=DECLARATION.duplicate_key,
-        duplicate_window_s=0,
+        duplicate_window_s=dice.choice((0, 0, 2 * 3600, 4 * 3600)),
         inquiry=True,
         not_found_is_proof=dice.random() < 0.8,
         visibility_s=visibility_s,
@@ -129,6 +149,8 @@ def _bank(name: str, dice: random.Random) -> BankPlan:
         tongue=_tongue(declaration, dice),
         weights=_weights(dice),
         sleeps_h_max=dice.choice((0.0, 0.5, 5.0)),
+        line=dice.choice((0.0, 0.2, 0.8)),
+        line_s_max=dice.choice((1.0, 10.0, 30.0)),
     )
 
 
@@ -140,6 +162,7 @@ def _tongue(declaration: Declaration, dice: random.Random) -> Tongue:
         {
             "not_found_is_proof": proof,
             "visibility_s": visibility_s,
+            "duplicate_window_s": declaration.duplicate_window_s,
             "bulk_lines_max": declaration.bulk_lines_max,
             "pain001_version": dice.choice(("001.09", "001.03")),
         }

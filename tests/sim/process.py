@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar, cast
 
 import trio
 
+from gateway.core.facts import Fact
 from gateway.core.ports import Collects, Store, WallClock
 from gateway.dispatch.lane import Lane
 from gateway.events.feed import Feed
@@ -30,6 +31,9 @@ class Gone(Exception):
 
 class RunningStore(Store, Protocol):
     async def run(self) -> None: ...
+    def quarantined(self) -> list[Fact]:
+        """As Store.quarantine, at once."""
+        ...
 
 
 Recover = Callable[[Store, WallClock, float], Awaitable[object]]

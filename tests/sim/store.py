@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import trio
 
 from gateway.core.errors import Overloaded
+from gateway.core.facts import STORE_ID, Fact, StoreHappening, quarantined_since
 from gateway.core.payment import Payment
 from gateway.core.ports import Admission, Admitted, CommitListener, Step, Stepped
 from gateway.store.records import CorruptRecord
@@ -82,6 +83,12 @@ class SimStore(MemoryStore):
     async def set_cursor(self, bank: str, cursor: str, kept: Sequence[bytes] = ()) -> None:
         await self._commit(lambda: self._cursors.update({bank: cursor}))
 
+    async def log(self, happenings: Sequence[StoreHappening]) -> None:
+        await self._commit(lambda: self._log_store(happenings))
+
+    def quarantined(self) -> list[Fact]:
+        return quarantined_since(self._facts_of[STORE_ID][::-1])
+
     async def _commit(self, act: Callable[[], T]) -> T:
         write = self._handed_over(act)
         await write.done.wait()
@@ -128,6 +135,8 @@ class SimLmdb(LmdbStore):
     def __init__(self, folder: Path, clock: FakeClock, witness: Witness) -> None:
         super().__init__(folder, clock=clock, map_bytes_initial=MAP_BYTES)
         self._see = witness
+        self._hazards: Hazards | None = None
+        self._die: Callable[[], None] = _nobody_dies
 
     async def __aenter__(self) -> "SimLmdb":
         await super().__aenter__()
@@ -137,13 +146,24 @@ class SimLmdb(LmdbStore):
     async def run(self) -> None:
         """The writer's thread runs by itself."""
 
-    def of_new_process(self) -> None:
+    def of_new_process(self, hazards: Hazards, die: Callable[[], None]) -> None:
         """The listeners of the process that is gone hear nothing more."""
         del self._writer.listeners[1:]
+        self._hazards, self._die = hazards, die
 
     async def flushed(self) -> None:
         """What was handed over before a crash is there, or never was: it must not come after the next start."""
-        await self.set_cursor("nobody", "")
+        await promptly(partial(super().set_cursor, "nobody", ""))
+
+    def quarantined(self) -> list[Fact]:
+        with self._view() as view:
+            return view.quarantine()
+
+    def copied(self, folder: Path) -> None:
+        """All that is durable now, as one transaction sees it."""
+        env: Any = self._maps.env
+        with self._map_lock:
+            env.copy(str(folder), compact=True)
 
     def durable(self, payment_id: bytes) -> Payment | None:
         """What the disk says now."""
@@ -151,16 +171,39 @@ class SimLmdb(LmdbStore):
             return view.payment(payment_id)
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]:
-        return await _promptly(partial(super().admit, admissions))
+        return await self._at_the_boundary(partial(super().admit, admissions))
 
     async def take(self, steps: Sequence[Step]) -> list[Stepped]:
-        return await _promptly(partial(super().take, steps))
+        return await self._at_the_boundary(partial(super().take, steps))
+
+    async def log(self, happenings: Sequence[StoreHappening]) -> None:
+        await self._at_the_boundary(partial(super().log, happenings))
 
     async def set_cursor(self, bank: str, cursor: str, kept: Sequence[bytes] = ()) -> None:
-        await _promptly(partial(super().set_cursor, bank, cursor, kept))
+        await self._at_the_boundary(partial(super().set_cursor, bank, cursor, kept))
+
+    async def _at_the_boundary(self, write: Callable[[], Awaitable[T]]) -> T:
+        """A crash just before this write is handed to its commit, or after it: durable, and nobody was told."""
+        hazards = self._hazards
+        await self._survive(hazards, "crash_before_commit", hazards.crash_before_commit if hazards else 0.0)
+        result = await promptly(write)
+        await self._survive(hazards, "crash_after_commit", hazards.crash_after_commit if hazards else 0.0)
+        return result
+
+    async def _survive(self, hazards: Hazards | None, hazard: str, chance: float) -> None:
+        if hazards is None or not chance or hazards is not self._hazards or hazards.dice.random() >= chance:
+            return
+        hazards.faults[hazard] += 1
+        self._die()
+        await trio.sleep_forever()
 
 
-async def _promptly(write: Callable[[], Awaitable[T]]) -> T:
+def _nobody_dies() -> None:
+    pass
+
+
+async def promptly(write: Callable[[], Awaitable[T]]) -> T:
+    """Awaits what a real thread does, while the fake clock stands still."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_keep_awake)
         result = await write()

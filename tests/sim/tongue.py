@@ -2,11 +2,11 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from adapters.registry import build
-from gateway.core.ports import Adapter, Declaration, WireAnswer, WireRequest
+from gateway.core.ports import Adapter, Declaration, Submission, WireAnswer, WireRequest
 from loadtest.bank import pain001, pain002
 from loadtest.bank.pain001 import Initiation, Transfer
 from loadtest.bank.pain002 import TransferStatus
@@ -14,6 +14,8 @@ from tests.fakes.bank import FakeAdapter
 
 UNREADABLE = "?"
 """Stands in a mailbox for a document nobody can read."""
+TRIPS: Final = "trips the adapter"
+"""A remittance that meets a defect of the plain adapter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,22 @@ class Tongue(Protocol):
         ...
 
 
+class TrippingAdapter(FakeAdapter):
+    """Has a defect that one kind of remittance meets."""
+
+    def compose(self, submission: Submission) -> WireRequest:
+        if any(payment.instruction.remittance == TRIPS for payment in submission.payments):
+            raise ZeroDivisionError("a defect")
+        return super().compose(submission)
+
+
 class Plain:
     """The fakes' lines: `reference WORD status reason message`."""
 
     denies = True
 
     def __init__(self, declaration: Declaration) -> None:
-        self.adapter: Adapter = FakeAdapter(declaration)
+        self.adapter: Adapter = TrippingAdapter(declaration)
 
     def references(self, request: WireRequest) -> list[str]:
         return request.body.decode().split()

@@ -20,14 +20,18 @@ import trio
 from gateway.core.payment import Payment, Principal
 from gateway.core.ports import CommitListener, Link
 from gateway.core.states import ENDS, Kind, State
-from gateway.house import Bank, House
+from gateway.house import Bank, House, Quarantine
+from gateway.store.restore import quarantined
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_store import MemoryStore
-from tests.sim.bank import SimBank, SimLink
+from tests.sim.bank import SimBank
 from tests.sim.determinism import run_seeded, stream
+from tests.sim.disaster import LmdbDisk, MemoryDisk, Quarantined
+from tests.sim.link import Line, SimLink
 from tests.sim.oracle import Oracle, Seen, Violated
-from tests.sim.outsiders import Clerks, Client, Watcher
-from tests.sim.plan import CALM_S, LAST_LETTERS_S, Plan
+from tests.sim.outsiders import Client, Watcher
+from tests.sim.people import SITTING_S_MAX, Clerks, Officers, Restorer
+from tests.sim.plan import CALM_S, LAST_LETTERS_S, LAST_SENDS_S, LOSS_SHARE, Plan
 from tests.sim.process import Process, Recover, RunningStore, recover_as_daemon
 from tests.sim.quiet import QuietTrail
 from tests.sim.store import Hazards, SimLmdb, SimStore
@@ -44,6 +48,7 @@ class Parts:
     link: Callable[[SimLink], Link] = lambda link: link
     bank: Callable[[Bank], Bank] = lambda bank: bank
     recover: Recover = recover_as_daemon
+    quarantined: Quarantined = quarantined
 
 
 @dataclass(slots=True)
@@ -73,8 +78,8 @@ class World:
     clock: FakeClock
     oracle: Oracle
     faults: Counter[str]
-    disk: MemoryStore
-    lmdb: SimLmdb | None
+    memory: MemoryStore
+    disk: MemoryDisk | LmdbDisk
     entropy: random.Random
     banks: dict[str, SimBank] = field(default_factory=dict)
     clients: list[Client] = field(default_factory=list)
@@ -82,6 +87,13 @@ class World:
     process: Process = field(init=False)
     processes: int = 0
     calm: bool = False
+    restores: int = 0
+    lost: set[tuple[str, str]] = field(default_factory=set)
+    restorer: Restorer = field(init=False)
+
+    @property
+    def lmdb(self) -> SimLmdb | None:
+        return self.disk.store if isinstance(self.disk, LmdbDisk) else None
 
     # ------------------------------------------------------------ people and banks
 
@@ -101,6 +113,7 @@ class World:
                 booked=self.oracle.booked,
                 inquired=self.oracle.inquired,
             )
+            self.oracle.windows_s[name] = declaration.duplicate_window_s
             self.oracle.inquiries_max[name] = of_bank.profile.inquiry.per_payment_max
             if of_bank.sleeps_h_max:
                 self.nursery.start_soon(bank.doze, of_bank.sleeps_h_max)
@@ -129,6 +142,18 @@ class World:
                 )
             )
 
+    def _people(self) -> list[Clerks | Officers | Restorer]:
+        plan = self.plan
+        self.restorer = Restorer(self, stream(plan.seed, "restorer"), self.faults)
+        people: list[Clerks | Officers | Restorer] = [self.restorer] if plan.restores_max else []
+        if plan.clerks_every_s:
+            dice = stream(plan.seed, "clerks")
+            people.append(Clerks(self, self.oracle.holds, self.oracle, dice, self.faults, plan.clerks_every_s))
+        if plan.officers_every_s:
+            dice = stream(plan.seed, "officers")
+            people.append(Officers(self, self.oracle, dice, self.faults, plan.officers_every_s))
+        return people
+
     # ------------------------------------------------------------ the operator
 
     async def operate(self, until_s: float) -> None:
@@ -150,8 +175,8 @@ class World:
             *((0.0, 0.0, 0.0) if self.calm else (self.plan.crash_at_commit, self.plan.crash_at_commit, self.plan.full)),
         )
         if self.lmdb is not None:
-            self.lmdb.of_new_process()
-        store = self.lmdb or self.parts.store(self.clock, self.disk, hazards, self.oracle.committed, self._die)
+            self.lmdb.of_new_process(hazards, self._die)
+        store = self.lmdb or self.parts.store(self.clock, self.memory, hazards, self.oracle.committed, self._die)
         banks = {one.profile.name: self._bank(one.profile.name) for one in self.plan.banks}
         house = House(
             store=store,
@@ -160,16 +185,19 @@ class World:
             banks=banks,
             entropy=self.entropy.randbytes,
             dice=stream(self.plan.seed, f"spread {self.processes}"),
+            quarantine=Quarantine(store.quarantined()),
         )
         self.process = Process(house, store, self.parts.recover, self._started)
 
     def _bank(self, name: str) -> Bank:
         of_bank = next(one for one in self.plan.banks if one.profile.name == name)
+        line = (0.0, 0.0) if self.calm else (of_bank.line, of_bank.line_s_max)
         link = SimLink(
             bank=self.banks[name],
             leaving=partial(self._leaving, name),
             in_flight_max=of_bank.profile.lane.in_flight_max,
             must=self.oracle.must,
+            line=Line(stream(self.plan.seed, f"line {name} {self.processes}"), self.faults, *line),
         )
         return self.parts.bank(Bank(of_bank.profile, of_bank.tongue.adapter, self.parts.link(link)))
 
@@ -186,9 +214,43 @@ class World:
         if self.lmdb is not None:
             await self.lmdb.flushed()
         await trio.sleep(1.0 + dice.random() * dice.choice(self.plan.down_s_max))
+        losses_left = self.disk.backup_taken and self.restores < self.plan.restores_max
+        if losses_left and dice.random() < LOSS_SHARE:
+            await self._lose_the_disk()
         if dice.random() < self.plan.clock_set:
             self.faults["clock_set"] += 1
             self.clock.advance(dice.choice(CLOCK_SET_S))
+
+    async def _keep_backups(self) -> None:
+        dice = stream(self.plan.seed, "backups")
+        while not self.calm:
+            await trio.sleep(dice.random() * self.plan.backup_every_s)
+            await self.disk.back_up()
+
+    async def _lose_the_disk(self) -> None:
+        """What is left is the last backup. Clients are told since when, and watchers where to go on."""
+        self.restores += 1
+        self.faults["restored"] += 1
+        sequence, since = await self.disk.lose()
+        self.lost.update(self.oracle.restored(sequence))
+        self.oracle.committed(since)
+        for watcher in self.watchers:
+            watcher.seen.restored(sequence)
+            watcher.position = min(watcher.position, sequence)
+        for client in self.clients:
+            client.taken_back &= self.oracle.lives.keys()
+            again = {one for one in client.taken_back if self.oracle.lives[one].state is not State.CANCELLED}
+            client.taken_back -= again
+            self.restorer.cancel_again |= again
+
+    async def _set_the_clock(self) -> None:
+        """While the daemon runs."""
+        dice = stream(self.plan.seed, "clock")
+        while not self.calm:
+            await trio.sleep(dice.uniform(0.5, 4.0) * 3600)
+            if not self.calm and dice.random() < self.plan.clock_set:
+                self.faults["clock_set_while_up"] += 1
+                self.clock.advance(dice.choice((*CLOCK_SET_S, -7200.0)))
 
     def _die(self) -> None:
         self.process.crash()
@@ -202,7 +264,7 @@ class World:
 
     def _durable(self, payment_id: bytes) -> Payment | None:
         if self.lmdb is None:
-            return self.disk._payments.get(payment_id)
+            return self.memory._payments.get(payment_id)
         return self.lmdb.durable(payment_id)
 
     # ------------------------------------------------------------ the run
@@ -215,12 +277,20 @@ class World:
                 self.nursery.start_soon(watcher.run)
             for client in self.clients:
                 clients.start_soon(client.run)
-            if self.plan.clerks_every_s:
-                dice = stream(self.plan.seed, "clerks")
-                clerks = Clerks(self, self.oracle.holds, self.oracle, dice, self.faults, self.plan.clerks_every_s)
-                self.nursery.start_soon(clerks.run)
+            people = self._people()
+            for one in people:
+                self.nursery.start_soon(one.run)
+            if self.plan.restores_max:
+                self.nursery.start_soon(self._keep_backups)
+            if self.plan.clock_set:
+                self.nursery.start_soon(self._set_the_clock)
             await self.operate(trio.current_time() + self.plan.chaos_s)
             self.calm = True
+            for one in people:
+                if isinstance(one, Officers):
+                    one.gone_home = True
+                elif isinstance(one, Clerks):
+                    one.earnest = self.plan.restores_max > 0
             for bank in self.banks.values():
                 bank.come_clean()
             for watcher in self.watchers:
@@ -228,6 +298,9 @@ class World:
             self._begin(stream(self.plan.seed, "last"))
             self.nursery.start_soon(self.process.run)
         await trio.sleep(CALM_S)
+        for one in people:
+            one.gone_home = True
+        await trio.sleep(SITTING_S_MAX + LAST_SENDS_S)
         for bank in self.banks.values():
             bank.come_clean()
         await trio.sleep(LAST_LETTERS_S)
@@ -273,14 +346,13 @@ async def _run(plan: Plan, parts: Parts, outcome: Outcome) -> None:
     began_s = trio.current_time()
     try:
         async with AsyncExitStack() as stack:
-            lmdb = None
+            memory = MemoryStore(clock)
+            disk: MemoryDisk | LmdbDisk = MemoryDisk(memory, clock, parts.quarantined)
             if plan.lmdb:
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
-                lmdb = await stack.enter_async_context(SimLmdb(Path(folder), clock, oracle.committed))
+                disk = await stack.enter_async_context(LmdbDisk(Path(folder), clock, oracle.committed))
             async with trio.open_nursery() as nursery:
-                world = World(
-                    plan, parts, nursery, clock, oracle, outcome.faults, MemoryStore(clock), lmdb, entropy, banks
-                )
+                world = World(plan, parts, nursery, clock, oracle, outcome.faults, memory, disk, entropy, banks)
                 world.found()
                 nursery.start_soon(_stop, oracle)
                 await world.live()

@@ -107,8 +107,9 @@ async def test_a_duplicate_window_counts_from_the_admission(autojump_clock: trio
     found" frees nothing, and people decide."""
     gate = house(bank(declaration=replace(DECLARATION, duplicate_window_s=int(WINDOW_MARGIN_S) + 3_600)))
     now_ns = gate.clock.now_ns()
-    fresh = await queue(gate, 1, received_at_ns=now_ns)
-    old = await queue(gate, 2, received_at_ns=now_ns - 3_600 * 10**9)
+    fresh = await queue(gate, 1, received_at_ns=now_ns, updated_at_ns=now_ns)
+    then_ns = now_ns - 3_600 * 10**9
+    old = await queue(gate, 2, received_at_ns=then_ns, updated_at_ns=then_ns)
     gate = await in_quarantine(gate, [*fresh, *old])
     async with running(gate):
         await trio.sleep(10_000)
