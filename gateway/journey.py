@@ -116,8 +116,7 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
         return await _uncomposable(house, bank, payments, happenings.held(Reason.COMPOSE_FAILED, HOLD_DEFECT))
     if len(payments) > 1 and len(request.body) > bank.profile.lane.bulk_bytes_max:
         return await _in_parts(house, bank, (payments[: len(payments) // 2], payments[len(payments) // 2 :]))
-    ids = [payment.id for payment in payments]
-    with _send_span(house, bank, payments) as span, house.departures.of(ids) as departure:
+    with _send_span(house, bank, payments) as span, house.departures.of(payments) as departure:
         if not await _mark(house, bank, submission, request):
             return None
         if failpoints.armed:
