@@ -22,8 +22,8 @@ async def test_only_what_happens_to_its_own_payments_calls_a_message_off() -> No
 
 
 async def test_what_was_read_with_a_payment_is_no_news_of_it() -> None:
-    """A store is read before its last commit is told: the facts of a payment's own admission, told after its message was
-    registered, call nothing off. Found with a store on a disk, where every such message went the long way of a back-off."""
+    """A store may be read before its last commit is told: the facts of a payment's own admission, told when its message
+    is registered already, call nothing off. Over LmdbStore such messages went the long way of a back-off."""
     gate = house()
     (mine,) = await queue(gate, 1)
     admission = await gate.store.facts_of(mine.id, 10)
