@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 import pytest
 
@@ -85,11 +85,11 @@ def test_files_that_cannot_be_used_keep_the_old_ones(files: Files, breakage: str
         assert days_left(renewal) == 3
 
 
-class Vanishing(type(Path())):  # type: ignore[misc]
+class Vanishing(PosixPath):
     """A file that is gone as soon as it was read once."""
 
     def read_bytes(self) -> bytes:
-        data: bytes = super().read_bytes()
+        data = super().read_bytes()
         self.unlink()
         return data
 
