@@ -156,13 +156,15 @@ async def _serve_from(
         logger.error(
             "the disk of data_dir is nearly full: make room; nothing is admitted, and what must be written waits"
         )
+    check_strays(
+        await store.undecided(), config.banks.keys()
+    )  # before a doubt is written that no inquiry is planned for
     with watched.trail.span(names.RECOVER) as span:
         recovered = await recover(store, clock, partial(_first_inquiry_s, banks))
         span.note(batch=recovered.doubted, sequence=recovered.sequence)
     logger.info("recovered", extra={"count": recovered.doubted})
     if quarantine.active:
         logger.warning("in quarantine: nothing is admitted or sent until it is ended; see docs/backup.md")
-    check_strays(await store.undecided(), config.banks.keys())
     tasks = {name: _tasks(house, bank, pools[name]) for name, bank in banks.items()}
     feed = Feed(store)
     edge = Edge(config, house, partial(watch, feed), lambda name: "" if quarantine.active else tasks[name].breaker)
