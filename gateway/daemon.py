@@ -156,9 +156,7 @@ async def _serve_from(
         logger.error(
             "the disk of data_dir is nearly full: make room; nothing is admitted, and what must be written waits"
         )
-    check_strays(
-        await store.undecided(), config.banks.keys()
-    )  # before a doubt is written that no inquiry is planned for
+    check_strays(await store.undecided(), config.banks.keys())  # before recover: it plans no inquiry for a stray
     with watched.trail.span(names.RECOVER) as span:
         recovered = await recover(store, clock, partial(_first_inquiry_s, banks))
         span.note(batch=recovered.doubted, sequence=recovered.sequence)
