@@ -11,10 +11,11 @@ out of the exchange is *not sent*, *answered* or *maybe sent*; what is none of t
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from types import TracebackType
 
 import trio
 
@@ -62,7 +63,7 @@ Refusal = InvalidInstruction | BankUnknown | KeyReused | Quarantined
 
 def room_for(house: House, count: int) -> int:
     """How many instructions `accept` would take now, at least one; asked first. Raises Overloaded or StoreFailed."""
-    with _shed_counted(house, count):
+    with _ShedCounted(house, count):
         room = house.store.check_room(count)
     if room < count:
         house.trail.count(names.SHED, count - room, queue="writer")
@@ -232,17 +233,26 @@ async def _committed(house: House, admissions: Sequence[Admission], parent: str)
     if not admissions:
         return []
     span = house.trail.span(names.COMMIT, parent=parent, batch=len(admissions))
-    with span, _shed_counted(house, len(admissions)):
+    with span, _ShedCounted(house, len(admissions)):
         return await house.store.admit(admissions)
 
 
-@contextmanager
-def _shed_counted(house: House, count: int) -> Iterator[None]:
-    try:
-        yield
-    except Overloaded:
-        house.trail.count(names.SHED, count, queue="writer")
-        raise
+class _ShedCounted:
+    """Counts what ends as Overloaded within it. A class: twice for every instruction a generator would be dear."""
+
+    __slots__ = ("_count", "_house")
+
+    def __init__(self, house: House, count: int) -> None:
+        self._house = house
+        self._count = count
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> None:
+        if isinstance(error, Overloaded):
+            self._house.trail.count(names.SHED, self._count, queue="writer")
 
 
 def _result_of(answer: Admitted | Refusal) -> str:

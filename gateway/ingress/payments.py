@@ -45,8 +45,10 @@ from gateway.telemetry import names
 
 ACCEPT_MAX: Final = 256
 """Instructions of one stream handled at once: about 10 ms of work without a pause for others, and one commit."""
-ANSWERS_MAX: Final = 16
-"""Answers of these made at a time: a refusal with its details takes some 50 us."""
+ANSWERS_MAX: Final = 128
+"""Answers of these made at a time: some 5 us each, half a millisecond without a pause for others."""
+REFUSAL_ANSWERS: Final = 8
+"""A refusal with its details takes as long as so many."""
 LINKS_MAX: Final = 32
 """Traces that one page handed to a watcher is linked to at most."""
 HISTORY_MAX: Final = 1_000  # facts of one payment shown at once; a payment with more is watched or audited instead
@@ -197,10 +199,13 @@ class PaymentService(PaymentServiceServicer):
             admitted = await accept(self._house, caller, drafts, parent)
         except Overloaded as error:
             shed = error
-        for start in range(0, len(admitted), ANSWERS_MAX):
-            part = slice(start, start + ANSWERS_MAX)
-            answers += map(_answer, arrived[part], admitted[part])
-            await trio.lowlevel.checkpoint()
+        made = 0
+        for request, answer in zip(arrived, admitted, strict=False):
+            answers.append(_answer(request, answer))
+            made += 1 if isinstance(answer, Admitted) else REFUSAL_ANSWERS
+            if made >= ANSWERS_MAX:
+                made = 0
+                await trio.lowlevel.checkpoint()
         if len(answers) < len(arrived):
             told = as_proto(as_rpc_error(shed or Overloaded("store queue", RETRY_AFTER_S)))
             answers += [_refused(request, told) for request in arrived[len(answers) :]]
