@@ -25,7 +25,7 @@ from gateway.ingress.doubts import DoubtService
 from gateway.ingress.payments import PaymentService, Watch
 from gateway.ingress.principals import Principals
 from gateway.ingress.quarantine import QuarantineService
-from gateway.ingress.shedding import Shedding
+from gateway.ingress.shedding import Shedding, Submissions
 from gateway.ingress.traced import TracedCall
 from gateway.net.tls import TlsContext, TlsFileBad, TlsServerFiles, server_context
 from gateway.net.tls_renewal import Renewal, refuse_expired
@@ -64,6 +64,7 @@ class Edge:
         self._breaker_of = breaker_of
         self._health = Health()
         self._callers = Callers(limits_of(config))  # of both listeners: they share the core
+        self._submissions = Submissions()  # of both listeners too
         self._draining = False
         self._servers: list[tuple[Server, Listener]] = []
         self._certificates: Renewal | None = None
@@ -129,12 +130,12 @@ class Edge:
         server = Server(
             limits=limits_of(self._config),
             intercept=partial(TracedCall, self._house.trail),
-            gate=Shedding(self._house),
+            gate=Shedding(self._house, self._submissions),
             callers=self._callers,
             caller_of=principals.name_of,
         )
         watches_max = self._config.grpc.watches_per_principal_max
-        payments = PaymentService(self._house, principals, self._watch, watches_max)
+        payments = PaymentService(self._house, principals, self._watch, watches_max, self._submissions)
         payment_service_pb2_grpc.add_PaymentServiceServicer_to_server(payments, server)
         banks = BankService(self._house, principals, self._breaker_of)
         bank_service_pb2_grpc.add_BankServiceServicer_to_server(banks, server)

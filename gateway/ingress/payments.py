@@ -37,6 +37,7 @@ from gateway.ingress.errors import (
 )
 from gateway.ingress.places import Places
 from gateway.ingress.principals import Principals
+from gateway.ingress.shedding import Submissions
 from gateway.ingress.trace import parent_of
 from gateway.ingress.turns import RETRY_AFTER_S, TURN_MAX, Turns
 from gateway.journey import Refusal, accept, room_for
@@ -84,9 +85,15 @@ class Watch(Protocol):
 
 class PaymentService(PaymentServiceServicer):
     def __init__(
-        self, house: House, principals: Principals, watch: Watch, watches_max: int = limits.WATCHERS_MAX
+        self,
+        house: House,
+        principals: Principals,
+        watch: Watch,
+        watches_max: int = limits.WATCHERS_MAX,
+        submissions: Submissions | None = None,
     ) -> None:
-        """`watches_max`: of one principal at once."""
+        """`watches_max`: of one principal at once. `submissions`: what the gate before us looks at."""
+        self._submissions = submissions or Submissions()
         self._house = house
         self._store = house.store
         self._principals = principals
@@ -97,7 +104,7 @@ class PaymentService(PaymentServiceServicer):
     async def SubmitPayment(  # noqa: N802 (the API's name, as below)
         self, request: service.SubmitPaymentRequest, context: Call
     ) -> service.SubmitPaymentResponse:
-        with answered():
+        with answered(), self._submissions:
             caller = self._principals.of(context.peer_certificate)
             room_for(self._house, 1)
             drafts = [translate.draft(request.instruction)]
