@@ -40,10 +40,9 @@ from gateway.connector.pool import Pool
 from gateway.core.errors import StoreFailed
 from gateway.core.ports import Adapter, Collects, Trail, WallClock
 from gateway.dispatch.lane import Lane
-from gateway.entropy import Entropy
 from gateway.events.feed import Feed
 from gateway.events.watch import watch
-from gateway.house import Bank, House, Quarantine
+from gateway.house import Bank, Entropy, House, Quarantine
 from gateway.ingress.edge import Edge, key_of, server_files
 from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context, server_context
 from gateway.net.tls_renewal import Renewal

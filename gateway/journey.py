@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from types import TracebackType
 
 import trio
 
@@ -63,8 +62,11 @@ Refusal = InvalidInstruction | BankUnknown | KeyReused | Quarantined
 
 def room_for(house: House, count: int) -> int:
     """How many instructions `accept` would take now, at least one; asked first. Raises Overloaded or StoreFailed."""
-    with _ShedCounted(house, count):
+    try:
         room = house.store.check_room(count)
+    except Overloaded:
+        house.trail.count(names.SHED, count, queue="writer")
+        raise
     if room < count:
         house.trail.count(names.SHED, count - room, queue="writer")
     return room
@@ -232,27 +234,12 @@ async def _committed(house: House, admissions: Sequence[Admission], parent: str)
     """Law 1: returns after the commit. The span is the wait for it, which many calls share."""
     if not admissions:
         return []
-    span = house.trail.span(names.COMMIT, parent=parent, batch=len(admissions))
-    with span, _ShedCounted(house, len(admissions)):
-        return await house.store.admit(admissions)
-
-
-class _ShedCounted:
-    """Counts what ends as Overloaded within it. A class: twice for every instruction a generator would be dear."""
-
-    __slots__ = ("_count", "_house")
-
-    def __init__(self, house: House, count: int) -> None:
-        self._house = house
-        self._count = count
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
-    ) -> None:
-        if isinstance(error, Overloaded):
-            self._house.trail.count(names.SHED, self._count, queue="writer")
+    with house.trail.span(names.COMMIT, parent=parent, batch=len(admissions)):
+        try:
+            return await house.store.admit(admissions)
+        except Overloaded:
+            house.trail.count(names.SHED, len(admissions), queue="writer")
+            raise
 
 
 def _result_of(answer: Admitted | Refusal) -> str:
