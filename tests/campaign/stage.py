@@ -4,6 +4,7 @@
 then prints what tests.campaign.long_steps saw.
 """
 
+import gc
 import json
 import os
 import sys
@@ -69,6 +70,7 @@ def resident_bytes(pid: int | str = "self") -> int:
 
 async def main(folder: Path) -> None:
     async with staged(folder) as (edge, known):
+        gc.freeze()  # as the daemon does: a collection of what was imported, some 40 ms, is not a caller's doing
         print(json.dumps({**edge.addresses, "known": known, "pid": os.getpid()}), flush=True)
         await trio.to_thread.run_sync(sys.stdin.read, abandon_on_cancel=True)
 
