@@ -33,6 +33,8 @@ ACTIVE_S: Final = 1.0
 """So long after its last frames there is still somebody to give way to."""
 CALL_S: Final = 0.0003
 """What the handler of a call takes at least, beside its frames."""
+PART_S: Final = 0.0005
+"""What a handler takes between two pauses of its own, such as a part of a stream's instructions."""
 GIVE_WAY_TURNS: Final = 5
 """Turns of the loop between two slices of a caller that gives way."""
 ENDED: Final = 50.0

@@ -4,8 +4,8 @@ Each attack meets an edge in a process of its own, pinned to one core; attacker 
 not notice, are processes on the others. Calm and attack take turns in one run (calm, attack, calm, …), because the
 machine is shared and its speed changes: the bystander's times during the attacks are compared with those of the calm
 around them. With `--steps` each report tells of the longest steps and rounds of the server's loop during the attacks
-(tests.campaign.long_steps), which costs some of the server's speed. Writes build/campaign/abuse.json and exits 1 if a claim does not hold. Ratios are of whatever machine this
-is.
+(tests.campaign.long_steps), which costs some of the server's speed. Writes build/campaign/abuse.json and exits 1 if a
+claim does not hold. Ratios are of whatever machine this is.
 """
 
 import argparse
