@@ -27,12 +27,17 @@ GATE_SHARE: Final = 0.25
 batch; more, and the others would feel it."""
 LARGE_SHARE: Final = 0.2
 """Of the core. What a caller takes beyond it is remembered until it has made up for it."""
-LARGE_S: Final = 0.05
-"""So much beyond its share makes a caller one that gives way: a batch of some hundred calls at a stroke does not."""
+LARGE_S: Final = 0.02
+"""So much beyond its share makes a caller one that gives way: a batch of some fifty calls at a stroke does not."""
+USED_S_MAX: Final = 0.2
+"""So much is remembered at most, and made up for in a second. Less, and whoever comes back after a moment has another
+burst free each time."""
 ACTIVE_S: Final = 1.0
 """So long after its last frames there is still somebody to give way to."""
 CALL_S: Final = 0.0003
 """What the handler of a call takes at least, beside its frames."""
+CONNECTION_S: Final = 0.0005
+"""What a new connection takes before its first frame."""
 PART_S: Final = 0.0005
 """What a handler takes between two pauses of its own, such as a part of a stream's instructions."""
 GIVE_WAY_TURNS: Final = 5
@@ -78,7 +83,7 @@ class Caller:
     def _used(self, now: float) -> float:
         made_up = (now - self._counted_at) * LARGE_SHARE
         self._counted_at = now
-        self._used_s = min(max(0.0, self._used_s - made_up), 2 * LARGE_S)
+        self._used_s = min(max(0.0, self._used_s - made_up), USED_S_MAX)
         return self._used_s
 
 
@@ -130,6 +135,17 @@ class Callers:
         """Whether nobody else in good standing has been heard for a while."""
         others_at = self._others_at if caller is self._last else self._last_at
         return now - others_at >= ACTIVE_S
+
+    async def may_begin(self, caller: Caller) -> None:
+        """Returns when it is the turn of a new connection of this caller."""
+        now = trio.current_time()
+        if caller.budget.suspicious(now):
+            async with self.gate():
+                pass
+        elif self.must_give_way(caller, now):
+            async with self.turn_of(caller):
+                pass
+        caller.use(now, CONNECTION_S)
 
     @asynccontextmanager
     async def turn_of(self, caller: Caller) -> AsyncIterator[None]:
