@@ -37,7 +37,7 @@ ACTIVE_S: Final = 1.0
 CALL_S: Final = 0.0003
 """What the handler of a call takes at least, beside its frames."""
 CONNECTION_S: Final = 0.0005
-"""What a new connection takes before its first frame."""
+"""What a connection takes before its first frame, and as much behind its last."""
 PART_S: Final = 0.0005
 """What a handler takes between two pauses of its own, such as a part of a stream's instructions."""
 GIVE_WAY_TURNS: Final = 5
@@ -136,8 +136,9 @@ class Callers:
         others_at = self._others_at if caller is self._last else self._last_at
         return now - others_at >= ACTIVE_S
 
-    async def may_begin(self, caller: Caller) -> None:
-        """Returns when it is the turn of a new connection of this caller."""
+    async def turn_at_door(self, caller: Caller) -> None:
+        """Returns when a connection of this caller may begin, or wind up: five hundred that come or leave together
+        must not do so in one turn of the loop."""
         now = trio.current_time()
         if caller.budget.suspicious(now):
             async with self.gate():

@@ -132,6 +132,8 @@ class Connection:
                 nursery.start_soon(self._write)
                 nursery.start_soon(self._watch)
                 await self._read()
+                if self.session.failed is None:
+                    await self._callers.turn_at_door(self._caller)
                 await self._abandon_calls()
                 if self.session.failed is not None:
                     log.info("connection from %s ended: %s", self.peer, self.session.failed)

@@ -154,7 +154,7 @@ class Server:
             await _refuse(stream, self.limits)
             return
         try:
-            await self.callers.may_begin(caller)
+            await self.callers.turn_at_door(caller)
             connection = Connection(self, stream, peer, certificate, caller)
             self._connections.add(connection)
             try:
