@@ -13,7 +13,8 @@ makes everybody wait five of them, long before it has done enough to be ended. S
   by as many turns.
 """
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -74,7 +75,7 @@ class Caller:
 
     def use(self, now: float, seconds: float) -> None:
         """So much of the core went into this caller's frames."""
-        self._used_s = self._used(now) + seconds
+        self._used_s = min(self._used(now) + seconds, USED_S_MAX)
 
     def takes_much(self, now: float) -> bool:
         """Whether it has had more than its share."""
@@ -83,15 +84,18 @@ class Caller:
     def _used(self, now: float) -> float:
         made_up = (now - self._counted_at) * LARGE_SHARE
         self._counted_at = now
-        self._used_s = min(max(0.0, self._used_s - made_up), USED_S_MAX)
+        self._used_s = max(0.0, self._used_s - made_up)
         return self._used_s
 
 
 class Callers:
     """All callers of one or several servers."""
 
-    def __init__(self, limits: ServerLimits) -> None:
+    def __init__(self, limits: ServerLimits, worked: Callable[[], float] = time.thread_time) -> None:
+        """`worked`: the clock, in seconds, by which slices at the gate are measured. By the wall's, whatever strangers'
+        processes took of a slice would keep the gate closed three times as long."""
         self._limits = limits
+        self._worked = worked
         self._known: dict[str, Caller] = {}  # those who came last are the last
         self._gate = trio.StrictFIFOLock()
         self._last: Caller | None = None  # that was heard
@@ -160,9 +164,9 @@ class Callers:
     async def gate(self) -> AsyncIterator[None]:
         """One slice of work for a caller under suspicion; the pause after it belongs to all others."""
         async with self._gate:
-            began = trio.current_time()
+            began = self._worked()
             yield
-            took = trio.current_time() - began
+            took = self._worked() - began
             pause = took * (1.0 - GATE_SHARE) / GATE_SHARE
             await trio.sleep(min(max(pause, PAUSE_S_MIN), PAUSE_S_MAX))
             # Where strangers' processes have our core, a pause is over before anybody has had a turn in it.
