@@ -11,10 +11,11 @@ out of the exchange is *not sent*, *answered* or *maybe sent*; what is none of t
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Final
 
 import trio
 
@@ -35,17 +36,7 @@ from gateway.core.happenings import Happening
 from gateway.core.holds import HOLD_DEFECT
 from gateway.core.outcome import Outcome, Word, said_of
 from gateway.core.payment import Attempt, Payment, Principal, made_end_to_end_id, message_reference, new_id
-from gateway.core.ports import (
-    Admission,
-    Admitted,
-    Span,
-    Step,
-    Stepped,
-    Submission,
-    WireAnswer,
-    WireRequest,
-    always,
-)
+from gateway.core.ports import Admission, Admitted, Span, Step, Stepped, Submission, WireAnswer, WireRequest, always
 from gateway.core.reasons import Reason
 from gateway.core.states import State
 from gateway.failpoints import Point
@@ -58,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 Refusal = InvalidInstruction | BankUnknown | KeyReused | Quarantined
 """Why an instruction was not admitted."""
+PREPARED_MAX: Final = 16
+"""Instructions checked before others have their turn: about half a millisecond of work."""
 
 
 def room_for(house: House, count: int) -> int:
@@ -73,11 +66,16 @@ def room_for(house: House, count: int) -> int:
 
 
 async def accept(
-    house: House, principal: Principal, drafts: Sequence[Draft], traceparent: str
+    house: House,
+    principal: Principal,
+    drafts: Sequence[Draft],
+    traceparent: str,
+    pause: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint,
 ) -> list[Admitted | Refusal]:
     """Admits each instruction exactly once; the answers come in the order of the drafts, after their commit.
 
-    `drafts` are as translated, unchecked. Raises Overloaded or StoreFailed: nothing of the batch is acknowledged.
+    `drafts` are as translated, unchecked; after PREPARED_MAX of them comes a `pause`. Raises Overloaded or StoreFailed:
+    nothing of the batch is acknowledged.
     """
     now_ns = house.clock.now_ns()
     today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
@@ -85,6 +83,8 @@ async def accept(
     admissions: list[tuple[int, Admission]] = []
     with house.trail.span(names.ADMIT, parent=traceparent, batch=len(drafts)) as span:
         for place, draft in enumerate(drafts):
+            if place and place % PREPARED_MAX == 0:
+                await pause()
             prepared = prepare(draft, today=today, banks=house.book)
             refusal = prepared.refusal or (Quarantined() if house.quarantine.active else None)
             if refusal is None:
