@@ -47,8 +47,8 @@ than of the bank."""
 PROBE_PAGE: Final = 500
 """Due payments from which a question after a pause is drawn: some 10 ms of the event loop for each."""
 TAKES_MAX: Final = 3
-"""How often an answer is tried to be taken, where a person's proposal came between each time. Asked again, it would cost
-the bank a question; and nobody proposes as fast as this."""
+"""How often we try to take one answer, where a person's proposal comes between each time: nobody proposes so fast. Then
+the bank is asked again."""
 
 _UNREADABLE: Final = ("unreadable", "UNREADABLE")
 
