@@ -47,6 +47,28 @@ def test_every_bound_says_why() -> None:
     ]
 
 
+def test_every_cache_has_a_bound() -> None:
+    """What is remembered of calls ends at a bound with a name; functools' own default is a number of nobody's."""
+    wrong = [
+        f"{named(file)}:{node.lineno}"
+        for file in python_files("gateway", "adapters")
+        if not named(file).startswith(CLIENTS)
+        for node in ast.walk(_tree(named(file)))
+        if _remembers(node)
+    ]
+    assert not wrong
+
+
+def _remembers(node: ast.AST) -> bool:
+    """Whether this makes a function's answers remembered without a bound of ours."""
+    if isinstance(node, ast.FunctionDef):
+        return any(isinstance(one, ast.Name) and one.id in ("cache", "lru_cache") for one in node.decorator_list)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("cache", "lru_cache"):
+        given = [*node.args, *(one.value for one in node.keywords if one.arg == "maxsize")]
+        return not any(isinstance(one, ast.Name) and BOUND.fullmatch(one.id) for one in given)
+    return False
+
+
 @cache
 def bounds() -> dict[str, str]:
     """Bound → its file. A constant that several modules define is named with its module: "lane.IDLE_S_MAX"."""
