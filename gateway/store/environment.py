@@ -27,6 +27,7 @@ ENGINE: Final = 0
 READERS_MAX: Final = 126
 """LMDB's own default. A daemon's reads are one at a time, and the transaction that LMDB keeps ready for the next one
 keeps its place: the rest is for verify and backups."""
+CROWDED: Final = f"the store has {READERS_MAX} readers already: end one of them, and try again"
 
 _DURABLE: Final = {
     "readonly": False,
@@ -289,7 +290,7 @@ def _with_its_size(env: Environment, look: Callable[[], Any]) -> Any:
             except lmdb.MapResizedError:
                 env.set_mapsize(0)
     except lmdb.ReadersFullError as error:
-        raise DataDirectoryUnusable(f"it has {READERS_MAX} readers already: end one of them, and try again") from error
+        raise DataDirectoryUnusable(CROWDED) from error
     raise DataDirectoryUnusable("the daemon's map grew again and again: try once more")
 
 
@@ -308,6 +309,8 @@ def opened_for_reading(path: Path) -> Iterator[Maps]:
             create=False,
             lib_version=ENGINE,
         )
+    except lmdb.ReadersFullError as error:
+        raise DataDirectoryUnusable(CROWDED) from error
     except lmdb.Error as error:
         raise DataDirectoryUnusable(f"{path / DATA_FILE}: {error}") from error
     with env:

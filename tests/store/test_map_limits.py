@@ -9,11 +9,13 @@ from typing import Any
 
 import lmdb
 import pytest
+import trio
 
 from gateway.config.settings import StoreSettings
 from gateway.core.errors import Overloaded
 from gateway.store.backup import LEFT_NAMED_MAX, PARTIAL, BackupFailed, _Copy, _made_whole
 from gateway.store.environment import (
+    CROWDED,
     READERS_FILE,
     READERS_FILE_BYTES,
     READERS_MAX,
@@ -115,7 +117,7 @@ def test_so_many_may_read_at_once(tmp_path: Path) -> None:
     large as it was made."""
     with open_environment(tmp_path, 1 << 20) as env:  # type: ignore[attr-defined]
         held = [begin_reading(env) for _ in range(READERS_MAX)]
-        with pytest.raises(DataDirectoryUnusable, match=f"{READERS_MAX} readers"):
+        with pytest.raises(DataDirectoryUnusable, match=CROWDED):
             begin_reading(env)
         held.pop().abort()
         held.append(begin_reading(env))
@@ -126,15 +128,18 @@ def test_so_many_may_read_at_once(tmp_path: Path) -> None:
 
 @fills("READERS_MAX")
 async def test_the_daemon_keeps_its_place_among_readers(tmp_path: Path) -> None:
-    """Other processes take all the places there are, and the last of them is told so; the daemon, which reads one at a
-    time and has read before, reads and writes on."""
+    """Another process takes all the places there are, and is told so, as is who comes next; the daemon, which reads one
+    at a time and has read before, reads and writes on."""
     modules = f"PYTHONPATH={ROOT}{os.pathsep}{ROOT / 'protos'}"
     crowding = ("env", modules, sys.executable, "-m", "tests.store.crowding", str(tmp_path))
+    verifying = ("env", modules, sys.executable, "-m", "gateway", "verify", str(tmp_path))
     async with LmdbStore(tmp_path, clock=FakeClock()) as store:
         await store.admit([queued("before")])
         assert await store.by_key("acme", "before") is not None
         # But for the daemon's place, and the one in which the other process has opened the store.
-        async with running(crowding, f"{READERS_MAX - 2} it has {READERS_MAX} readers".encode()):
+        async with running(crowding, f"{READERS_MAX - 2} {CROWDED}".encode()):
+            refused = await trio.run_process(verifying, capture_stderr=True, capture_stdout=True, check=False)
+            assert CROWDED.encode() in refused.stderr
             await store.admit([queued("meanwhile")])
             assert await store.by_key("acme", "meanwhile") is not None
 
