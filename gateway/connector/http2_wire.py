@@ -19,7 +19,7 @@ FLUSH_BYTES: Final = 256 * 1024  # framed at once, so that a large body does not
 METHODS_KEPT_MAX: Final = 8  # whose standing fields are kept encoded
 STATUS_DIGITS: Final = 3  # RFC 9110 section 15
 PING_DATA: Final = b"causeway"
-STREAM_ID_MAX: Final = 2**31 - 1
+STREAM_ID_MAX: Final = 2**31 - 1  # RFC 9113 section 5.1.1; exchanges_per_session_max and the age come long before it
 
 
 class _Stream:

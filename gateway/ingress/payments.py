@@ -223,7 +223,7 @@ class PaymentService(PaymentServiceServicer):
         for request, answer in zip(arrived, admitted, strict=False):
             answers.append(_answer(request, answer))
             made += 1 if isinstance(answer, Admitted) else REFUSAL_ANSWERS
-            if made >= ANSWERS_MAX:
+            if made >= ANSWERS_MAX and len(answers) < len(admitted):
                 made = 0
                 await pause()
         if len(answers) < len(arrived):

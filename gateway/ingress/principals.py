@@ -20,7 +20,7 @@ from gateway.ingress.errors import NoCertificate, PrincipalUnknown, RoleRequired
 
 logger = logging.getLogger(__name__)
 
-CERTIFICATES_KEPT: Final = 1_024
+CERTIFICATES_KEPT_MAX: Final = 1_024
 """Certificates whose principal is remembered: reading one costs about 0.1 ms, and each connection has one."""
 
 
@@ -41,7 +41,7 @@ class Principals:
         self._without = (
             _principal(without_certificate, configured[without_certificate]) if without_certificate else None
         )
-        self._recognised = lru_cache(maxsize=CERTIFICATES_KEPT)(self._recognise)
+        self._recognised = lru_cache(maxsize=CERTIFICATES_KEPT_MAX)(self._recognise)
 
     def of(self, certificate: bytes | None) -> Principal:
         """The holder of a certificate (DER). Raises NoCertificate or PrincipalUnknown."""

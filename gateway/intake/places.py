@@ -6,7 +6,7 @@ from typing import Final
 from iso4217 import Currency
 from stdnum import bic, iban, iso11649
 
-CHECKS_KEPT: Final = 65_536
+CHECKS_KEPT_MAX: Final = 65_536
 """Results of number checks kept: a house pays the same creditors again and again. About 10 MiB each when full."""
 
 IBAN_CHARS_MAX: Final = 34  # ISO 13616-1
@@ -51,13 +51,13 @@ def is_bic(code: str) -> bool:
 
 
 # The lengths are checked before the caches are asked: what is kept of a stranger's text is small.
-@lru_cache(maxsize=CHECKS_KEPT)
+@lru_cache(maxsize=CHECKS_KEPT_MAX)
 def _is_iban(number: str) -> bool:
     # Without the library's national checks: some look up the bank's code in a list as old as the library.
     return number.isascii() and number.isalnum() and bool(iban.is_valid(number, check_country=False))
 
 
-@lru_cache(maxsize=CHECKS_KEPT)
+@lru_cache(maxsize=CHECKS_KEPT_MAX)
 def _is_bic(code: str) -> bool:
     return code.isascii() and code.isalnum() and bool(bic.is_valid(code))
 

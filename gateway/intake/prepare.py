@@ -80,12 +80,12 @@ def _money(amount: Money) -> Money:
     """With the currency's decimals where that loses nothing; an amount that has more is left for the rules."""
     currency = amount.currency.strip().upper()
     decimals = DECIMALS.get(currency)
-    if decimals is None or not amount.value.is_finite() or amount.value.adjusted() > _DIGITS_MAX:
+    if decimals is None or not amount.value.is_finite() or amount.value.adjusted() >= _DIGITS_MAX:
         return Money(currency, amount.value)
     exact = amount.value.quantize(_UNIT[decimals])
     return Money(currency, exact if exact == amount.value else amount.value)
 
 
 _DIGITS_MAX = 20
-"""Digits before the point up to which an amount is rewritten; the rules allow fewer."""
+"""Digits before the point up to which an amount is rewritten; the rules allow fewer. Nobody writes out 1E+900000."""
 _UNIT = {decimals: Decimal(1).scaleb(-decimals) for decimals in set(DECIMALS.values())}

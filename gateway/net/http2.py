@@ -4,6 +4,7 @@ Server and client connections are made here so that limits, header and GOAWAY ru
 """
 
 import struct
+from typing import Final
 
 from h2.config import H2Configuration
 from h2.connection import ConnectionInputs, ConnectionState, H2Connection, H2ConnectionStateMachine
@@ -79,6 +80,9 @@ __all__ = [
 ]
 
 
+CLOSED_STREAMS_MAX: Final = 1_000
+"""Of a connection, remembered: it only decides between two errors; the 65,536 of h2 would be 8 MB."""
+
 _DATA, _HEADERS, _CONTINUATION = 0, 1, 9
 _END_STREAM, _END_HEADERS = 1, 4
 _FRAME_HEAD = struct.Struct(">HBBBL")
@@ -118,8 +122,7 @@ class StreamingConnection(H2Connection):
     announce_empty_table = False
     """Set by the owner when the peer changes its table size: the next header block says that we use none."""
 
-    # What is remembered of ended streams only decides between two error codes; 65,536 of them would be 8 MB.
-    MAX_CLOSED_STREAMS = 1_000
+    MAX_CLOSED_STREAMS = CLOSED_STREAMS_MAX
 
     def __init__(self, settings: dict[SettingCodes, int], *, client_side: bool) -> None:
         """`settings` are in force from birth, without waiting for the peer's acknowledgement."""

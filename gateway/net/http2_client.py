@@ -24,6 +24,9 @@ from .response_rules import flaw_of_fields
 
 KIND_DATA: Final = 0x0
 FLAG_END_STREAM: Final = 0x1
+CLOSED_STREAMS_MAX: Final = 65_536
+"""A late answer on a stream that we have reset must be known as such: on a stream nobody remembers, it is an error of
+the whole connection. So more are remembered than the server's side has to; some 8 MB."""
 STREAM_ID_MASK: Final = 0x7FFF_FFFF  # hyperframe leaves the reserved bit in
 
 
@@ -39,9 +42,7 @@ class ClientConnection(StreamingConnection):
     """An HTTP/2 client that is fed by `feed` and whose requests are written by `open` and `write_body`. Header names
     and values come as bytes; those that are sent must be valid already."""
 
-    # A late answer on a stream that we have reset must be known as such: on a stream nobody remembers, it is an error
-    # of the whole connection. So more are remembered than the server's side has to.
-    MAX_CLOSED_STREAMS = 65_536
+    MAX_CLOSED_STREAMS = CLOSED_STREAMS_MAX
 
     def __init__(self, *, stream_window_bytes: int, header_bytes_max: int) -> None:
         super().__init__(

@@ -4,7 +4,6 @@ import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -78,6 +77,7 @@ class Server:
         self._caller_of = caller_of or _fingerprint
         self.intercept = intercept
         self.burden = Burden()
+        self._goodbye = _goodbye(limits)  # made once: to be refused must cost less than to be served
         self._methods: dict[bytes, Method] = {}
         self._generic: list[grpc.GenericRpcHandler] = []
         self._connections: set[Connection] = set()
@@ -151,7 +151,7 @@ class Server:
         caller = self.callers.join(name)
         if caller is None:
             log.info("refused a connection from %s: its caller has %d", peer, self.limits.max_connections_per_caller)
-            await _refuse(stream, self.limits)
+            await _refuse(stream, self._goodbye, self.limits)
             return
         try:
             await self.callers.turn_at_door(caller)
@@ -250,11 +250,11 @@ def _method(path: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> Method:
     )
 
 
-async def _refuse(stream: trio.abc.Stream, limits: ServerLimits) -> None:
+async def _refuse(stream: trio.abc.Stream, goodbye: bytes, limits: ServerLimits) -> None:
     """Tells the peer of a connection that may not be to calm down, within `close_timeout_s`, and closes it."""
     with trio.move_on_after(limits.close_timeout_s):
         try:
-            await stream.send_all(_goodbye(limits))
+            await stream.send_all(goodbye)
             # Read what it has said already: closing a socket over unread bytes would destroy the GOAWAY.
             await stream.receive_some(limits.receive_chunk_bytes)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -262,10 +262,9 @@ async def _refuse(stream: trio.abc.Stream, limits: ServerLimits) -> None:
     await stream.aclose()
 
 
-@lru_cache(1)
 def _goodbye(limits: ServerLimits) -> bytes:
-    """SETTINGS and GOAWAY, always the same: to be refused must cost less than to be served."""
-    session = ServerSession(limits, trio.current_time())
+    """SETTINGS and GOAWAY for one connection too many."""
+    session = ServerSession(limits, 0.0)
     session.fail("too many connections of this caller", http2.ErrorCodes.ENHANCE_YOUR_CALM)
     return session.take()
 

@@ -46,8 +46,9 @@ PROBES: Final = 2
 than of the bank."""
 PROBE_PAGE: Final = 500
 """Due payments from which a question after a pause is drawn: some 10 ms of the event loop for each."""
-RETAKES_MAX: Final = 3
-"""How often an answer is taken again where a person's proposal came between question and answer."""
+TAKES_MAX: Final = 3
+"""How often we try to take one answer, where a person's proposal comes between each time: nobody proposes so fast. Then
+the bank is asked again."""
 
 _UNREADABLE: Final = ("unreadable", "UNREADABLE")
 
@@ -145,7 +146,7 @@ class Inquiries:
 
     async def _take(self, payment: Payment, meaning: Meaning) -> Stepped:
         """The inquiry was made, so it is counted: also where a proposal moved the payment on under it."""
-        for _ in range(RETAKES_MAX):
+        for _ in range(TAKES_MAX):
             [stepped] = await self._house.store.take([meaning(payment)])
             now = stepped.payment
             if stepped.taken or now is None or not _same_doubt(payment, now):

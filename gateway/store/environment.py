@@ -24,7 +24,10 @@ PARTIAL_FOLDER: Final = "restore.partial"
 ENGINE: Final = 0
 """LMDB 0.9 (data format 1). py-lmdb 3 ships two incompatible engines and would let an environment variable choose."""
 
-READERS_MAX: Final = 126  # LMDB's own default; our reads are one at a time, the rest is for verify and backups
+READERS_MAX: Final = 126
+"""LMDB's own default. A daemon's reads are one at a time, and the transaction that LMDB keeps ready for the next one
+keeps its place: the rest is for verify and backups."""
+CROWDED: Final = f"the store has {READERS_MAX} readers already: end one of them, and try again"
 
 _DURABLE: Final = {
     "readonly": False,
@@ -265,11 +268,12 @@ def check_format(path: Path, stored: bytes | None) -> None:
         )
 
 
-RESIZES_MAX: Final = 10  # times a daemon's map may grow between two looks at its size
+RESIZES_MAX: Final = 10  # looks at a map that a daemon makes larger between each two: a map doubles, and soon fits
 
 
 def begin_reading(env: Environment) -> Any:
-    """A read transaction beside a daemon whose map may have grown since."""
+    """A read transaction beside a daemon whose map may have grown since. Raises DataDirectoryUnusable where too many
+    read already."""
     return _with_its_size(env, env.begin)
 
 
@@ -279,12 +283,15 @@ def _open_beside_a_daemon(env: Environment, name: str) -> Any:
 
 def _with_its_size(env: Environment, look: Callable[[], Any]) -> Any:
     """Looks, and takes the size of the daemon's map first where that has grown."""
-    for _ in range(RESIZES_MAX):
-        try:
-            return look()
-        except lmdb.MapResizedError:
-            env.set_mapsize(0)
-    return look()
+    try:
+        for _ in range(RESIZES_MAX):
+            try:
+                return look()
+            except lmdb.MapResizedError:
+                env.set_mapsize(0)
+    except lmdb.ReadersFullError as error:
+        raise DataDirectoryUnusable(CROWDED) from error
+    raise DataDirectoryUnusable("the daemon's map grew again and again: try once more")
 
 
 @contextmanager
@@ -302,6 +309,8 @@ def opened_for_reading(path: Path) -> Iterator[Maps]:
             create=False,
             lib_version=ENGINE,
         )
+    except lmdb.ReadersFullError as error:
+        raise DataDirectoryUnusable(CROWDED) from error
     except lmdb.Error as error:
         raise DataDirectoryUnusable(f"{path / DATA_FILE}: {error}") from error
     with env:

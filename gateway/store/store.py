@@ -52,7 +52,7 @@ from gateway.store.writer import CommitTimed, Usage, Writer
 logger = logging.getLogger(__name__)
 
 MAP_BYTES_INITIAL: Final = 64 << 20
-MAP_BYTES_MAX: Final = 64 << 30
+MAP_BYTES_MAX: Final = 64 << 30  # the default of the configuration too: what fits on the disk of an ordinary machine
 CORRUPT_NOTED_MAX: Final = 1_000  # findings kept for operators; the verifier lists all there are
 PAGE_SLICE: Final = 200  # payments page() looks at in one transaction: a few milliseconds of the event loop
 

@@ -59,8 +59,10 @@ DISK_COMMIT_BYTES_MIN: Final = 4 << 20
 those nobody goes on: the daemon would end where it only has to wait. A commit of outcomes is mostly below 1 MiB."""
 GROWTH_FACTOR: Final = 2
 GROWTH_BYTES_MIN: Final = 1 << 20
-GROWTHS_MAX: Final = 48  # doublings of a batch's map before we give up: more than fit into 64 bits of address
+GROWTHS_MAX: Final = 48
+"""Doublings for one batch before we give up. The largest map comes first: so many fit into no 64 bits of address."""
 
+assert GROWTH_BYTES_MIN * GROWTH_FACTOR ** (GROWTHS_MAX - 1) >= 1 << 64
 assert DISK_COMMIT_BYTES_MIN < DISK_RESERVE_BYTES
 assert DISK_RESERVE_BYTES >= 2 * limits.COMMIT_PAYMENTS_MAX * limits.EVIDENCE_BYTES_MAX
 

@@ -1,0 +1,34 @@
+"""A claim about how large an amount may be for us to write it anew."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from gateway.core.payment import Money
+from gateway.intake.prepare import _DIGITS_MAX, normalized
+from gateway.intake.rule import AMOUNT_DIGITS_MAX
+from tests.fakes import payments
+from tests.fills import fills
+from tests.intake.drafts import broken
+
+
+def _written(value: str) -> str:
+    told = replace(payments.instruction(1), amount=Money("EUR", Decimal(value)))
+    return str(normalized(told).amount.value)
+
+
+@fills("prepare._DIGITS_MAX")
+def test_an_amount_is_written_anew_up_to_its_digits() -> None:
+    """_DIGITS_MAX digits get their currency's decimals; an amount of one more is left as it came, as are those whose
+    digits nobody could write down, and the rules refuse all of them."""
+    assert _DIGITS_MAX > AMOUNT_DIGITS_MAX
+    assert _written("9" * _DIGITS_MAX) == "9" * _DIGITS_MAX + ".00"
+    assert _written("9" * (_DIGITS_MAX + 1)) == "9" * (_DIGITS_MAX + 1)
+    assert _written("1E+900000") == "1E+900000"
+
+
+@pytest.mark.parametrize("value", ["9" * _DIGITS_MAX, "9" * (_DIGITS_MAX + 1), "1E+900000"])
+def test_such_amounts_are_refused(value: str) -> None:
+    """Written anew or not, it is too large."""
+    assert broken(amount=Money("EUR", Decimal(value))).keys() == {"AMOUNT_TOO_LARGE"}
