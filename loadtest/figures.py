@@ -15,7 +15,7 @@ def add_figures(result: Result) -> None:
     phase. `normalised` holds the same rates and CPU as a core would give that does the probe in REFERENCE_US."""
     phases = {phase["name"]: phase for house in result["houses"] for phase in house["phases"]}
     base = result["baselines"]
-    for part in (_rates(phases), _ratios(phases, base), _latencies(phases), _overload(phases), _long(phases)):
+    for part in (_rates(phases), _ratios(phases, base), _latencies(phases), _overload(phases), _long(phases), _tracing(phases)):
         result |= part
     verdicts = [house["verdict"] for house in result["houses"] if "verdict" in house]
     for key in ("lost", "double", "unsettled"):
@@ -84,6 +84,22 @@ def _long(phases: Result) -> Result:
         "growth_anonymous_bytes": full["anonymous_bytes"] if full else None,
         "soak_per_s": soak["per_s"] if soak else None,
         "soak_over_1s_share": soak["e2e"]["over_1s_share"] if soak else None,
+    }
+
+
+def _tracing(phases: Result) -> Result:
+    """CPU for each payment over that of the untraced houses before and after, at the speed of the core at each time."""
+
+    def cpu(name: str) -> float:
+        phase = phases[name]
+        return float(phase["cpu_us"]["gateway"] / (phase["probe_us"]["server"] or REFERENCE_US))
+
+    plain = [cpu(name) for name in ("traced_none", "traced_none_again") if name in phases]
+    untraced = sum(plain) / len(plain) if plain else 0.0
+    kinds = ("1", "100", "dead")
+    return {
+        f"tracing_{kind}_cpu_ratio": cpu(f"traced_{kind}") / untraced if untraced and f"traced_{kind}" in phases else None
+        for kind in kinds
     }
 
 

@@ -10,7 +10,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,13 +82,25 @@ class Telemetry:
         return whole
 
 
+class HashedOnce(Resource):
+    """A resource that never changes. The encoder of spans asks for its hash with each span, and the SDK's own makes
+    JSON of it every time: 2 of the 17 us that a span costs on its way out."""
+
+    def __init__(self, attributes: Mapping[str, str], schema_url: str) -> None:
+        super().__init__(attributes, schema_url)
+        self._hash = super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
 def start(settings: TelemetrySettings, stdout: TextIO = sys.stdout, stderr: TextIO = sys.stderr) -> Telemetry:
     """Installs the log on `stderr` and starts what the settings ask for. `stdout` takes the console exporters.
 
     Raises OSError where the file of `traces = "file:PATH"` cannot be opened for appending.
     """
     log = logs.install(settings, stderr)
-    resource = Resource(
+    resource = HashedOnce(
         {"service.name": settings.service_name, "service.instance.id": settings.instance_name}, SCHEMA_URL
     )
     files: list[TextIO] = []
