@@ -325,12 +325,12 @@ def _answered(
     for outcome in outcomes:
         by_payment.setdefault(outcome.wire_reference, []).append(outcome)
     steps = []
+    follow_ns = follow_at_ns(house, bank)
     for payment in submission.payments:
         words = said_of(payment.wire_reference, by_payment.get(payment.wire_reference, ()))
         if not words or words[0].word is Word.NOT_FOUND:
             happening = doubt(house, bank, Reason.REPLY_INCOMPLETE, answer.body)
             steps.append(Step(payment_id=payment.id, happening=happening))
-        follow_ns = follow_at_ns(house, bank)
         for outcome in words:
             if outcome.word is Word.NOT_PROCESSED:
                 outcome = replace(outcome, retry_after_s=_throttled_s(house, bank, payment, outcome))
