@@ -125,8 +125,7 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
         steps, answered = await _exchange(house, bank, submission, request, span.traceparent, departure.wanted)
         if failpoints.armed:
             failpoints.reached(Point.SEND_ANSWERED)
-        for stepped in await house.store.take(steps):
-            _tell(house, bank, stepped)
+        _tell(house, bank, await house.store.take(steps))
         if failpoints.armed:
             failpoints.reached(Point.SEND_RECORDED)
         if answered is False:
@@ -359,8 +358,7 @@ async def _uncomposable(house: House, bank: Bank, payments: Sequence[Payment], a
     """The adapter cannot say one of these payments. To a single one `alone` happens; of several each is tried alone."""
     if len(payments) > 1:
         return await _in_parts(house, bank, [[payment] for payment in payments])
-    for stepped in await house.store.take([Step(payment_id=payments[0].id, happening=alone)]):
-        _tell(house, bank, stepped)
+    _tell(house, bank, await house.store.take([Step(payment_id=payments[0].id, happening=alone)]))
     return None
 
 
@@ -394,6 +392,8 @@ def _reason_of(steps: Sequence[Step]) -> str:
     return first.reason.value if first and first.reason else Reason.BANK_THROTTLED.value
 
 
-def _tell(house: House, bank: Bank, stepped: Stepped) -> None:
-    if stepped.payment is not None and stepped.taken:
-        house.trail.count(names.PAYMENTS, bank=bank.name, state=stepped.payment.state.value)
+def _tell(house: House, bank: Bank, stepped: Iterable[Stepped]) -> None:
+    """What became of a message's payments, counted by state."""
+    states = Counter([one.payment.state for one in stepped if one.payment is not None and one.taken])
+    for state, count in states.items():
+        house.trail.count(names.PAYMENTS, count, bank=bank.name, state=state.value)

@@ -27,7 +27,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
 from gateway.config import TelemetrySettings
-from gateway.telemetry import logs, names
+from gateway.telemetry import logs
 from gateway.telemetry.meter import Meter
 from gateway.telemetry.trail import OtelTrail, SpanSink
 
