@@ -174,6 +174,11 @@ class StreamingConnection(H2Connection):
         if stream is not None:
             self._closed_streams[stream_id] = stream.closed_by
 
+    def let_go(self) -> None:
+        """The connection is over, and nothing arrives any more: what refers to itself is cut, so that it is freed
+        with its owner and not by the garbage collector."""
+        self._frame_dispatch_table.clear()
+
     def window_of(self, stream_id: int) -> int:
         """How many bytes of data may leave on a stream now; negative where the peer has shrunk its windows."""
         stream = self.streams[stream_id]

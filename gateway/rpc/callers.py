@@ -13,7 +13,8 @@ makes everybody wait five of them, long before it has done enough to be ended. S
   by as many turns.
 """
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -27,12 +28,19 @@ GATE_SHARE: Final = 0.25
 batch; more, and the others would feel it."""
 LARGE_SHARE: Final = 0.2
 """Of the core. What a caller takes beyond it is remembered until it has made up for it."""
-LARGE_S: Final = 0.05
-"""So much beyond its share makes a caller one that gives way: a batch of some hundred calls at a stroke does not."""
+LARGE_S: Final = 0.02
+"""So much beyond its share makes a caller one that gives way: a batch of some fifty calls at a stroke does not."""
+USED_S_MAX: Final = 0.2
+"""So much is remembered at most, and made up for in a second. Less, and whoever comes back after a moment has another
+burst free each time."""
 ACTIVE_S: Final = 1.0
 """So long after its last frames there is still somebody to give way to."""
 CALL_S: Final = 0.0003
 """What the handler of a call takes at least, beside its frames."""
+CONNECTION_S: Final = 0.0005
+"""What a connection takes before its first frame, and as much behind its last."""
+PART_S: Final = 0.0005
+"""What a handler takes between two pauses of its own, such as a part of a stream's instructions."""
 GIVE_WAY_TURNS: Final = 5
 """Turns of the loop between two slices of a caller that gives way."""
 ENDED: Final = 50.0
@@ -67,7 +75,7 @@ class Caller:
 
     def use(self, now: float, seconds: float) -> None:
         """So much of the core went into this caller's frames."""
-        self._used_s = self._used(now) + seconds
+        self._used_s = min(self._used(now) + seconds, USED_S_MAX)
 
     def takes_much(self, now: float) -> bool:
         """Whether it has had more than its share."""
@@ -76,15 +84,18 @@ class Caller:
     def _used(self, now: float) -> float:
         made_up = (now - self._counted_at) * LARGE_SHARE
         self._counted_at = now
-        self._used_s = min(max(0.0, self._used_s - made_up), 2 * LARGE_S)
+        self._used_s = max(0.0, self._used_s - made_up)
         return self._used_s
 
 
 class Callers:
     """All callers of one or several servers."""
 
-    def __init__(self, limits: ServerLimits) -> None:
+    def __init__(self, limits: ServerLimits, worked: Callable[[], float] = time.thread_time) -> None:
+        """`worked`: the clock, in seconds, by which slices at the gate are measured. By the wall's, whatever strangers'
+        processes took of a slice would keep the gate closed three times as long."""
         self._limits = limits
+        self._worked = worked
         self._known: dict[str, Caller] = {}  # those who came last are the last
         self._gate = trio.StrictFIFOLock()
         self._last: Caller | None = None  # that was heard
@@ -129,6 +140,18 @@ class Callers:
         others_at = self._others_at if caller is self._last else self._last_at
         return now - others_at >= ACTIVE_S
 
+    async def turn_at_door(self, caller: Caller) -> None:
+        """Returns when a connection of this caller may begin, or wind up: five hundred that come or leave together
+        must not do so in one turn of the loop."""
+        now = trio.current_time()
+        if caller.budget.suspicious(now):
+            async with self.gate():
+                pass
+        elif self.must_give_way(caller, now):
+            async with self.turn_of(caller):
+                pass
+        caller.use(now, CONNECTION_S)
+
     @asynccontextmanager
     async def turn_of(self, caller: Caller) -> AsyncIterator[None]:
         """One slice of work for a caller that takes much; the turns after it belong to all others."""
@@ -141,9 +164,9 @@ class Callers:
     async def gate(self) -> AsyncIterator[None]:
         """One slice of work for a caller under suspicion; the pause after it belongs to all others."""
         async with self._gate:
-            began = trio.current_time()
+            began = self._worked()
             yield
-            took = trio.current_time() - began
+            took = self._worked() - began
             pause = took * (1.0 - GATE_SHARE) / GATE_SHARE
             await trio.sleep(min(max(pause, PAUSE_S_MIN), PAUSE_S_MAX))
             # Where strangers' processes have our core, a pause is over before anybody has had a turn in it.

@@ -18,7 +18,7 @@ from google.rpc import error_details_pb2
 from .bell import Bell
 from .burden import Burden
 from .call import Call, Method
-from .callers import CALL_S, Caller, Callers
+from .callers import CALL_S, PART_S, Caller, Callers
 from .events import Broken, Event, Opened, PingAcked, Readable, Reset
 from .invoke import Intercept, run_call
 from .limits import ServerLimits
@@ -112,6 +112,7 @@ class Connection:
     async def give_way(self) -> None:
         """Let others have their turn, between two slices of work for this peer."""
         now = trio.current_time()
+        self._caller.use(now, PART_S)
         # The work follows: one slice for each pause, of whomever.
         if self.session.suspicious(now):
             async with self._callers.gate():
@@ -131,6 +132,8 @@ class Connection:
                 nursery.start_soon(self._write)
                 nursery.start_soon(self._watch)
                 await self._read()
+                if self.session.failed is None:
+                    await self._callers.turn_at_door(self._caller)
                 await self._abandon_calls()
                 if self.session.failed is not None:
                     log.info("connection from %s ended: %s", self.peer, self.session.failed)

@@ -53,6 +53,11 @@ class Context:
         deadline = self.deadline
         return None if deadline is None else max(0.0, deadline - trio.current_time())
 
+    async def give_way(self) -> None:
+        """Let others have their turn, between two parts of a handler's work: more turns of the loop where somebody else
+        calls, and a pause for a caller under suspicion (rpc.callers)."""
+        await self._call.wire.give_way()
+
     def cancelled(self) -> bool:
         """Whether the handler is being cancelled: the client left, the deadline passed, or the server stops."""
         return self._call.gone or self._call.scope.cancel_called

@@ -4,6 +4,7 @@ import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -153,11 +154,8 @@ class Server:
             await _refuse(stream, self.limits)
             return
         try:
-            if caller.budget.suspicious(trio.current_time()):
-                async with self.callers.gate():
-                    connection = Connection(self, stream, peer, certificate, caller)
-            else:
-                connection = Connection(self, stream, peer, certificate, caller)
+            await self.callers.turn_at_door(caller)
+            connection = Connection(self, stream, peer, certificate, caller)
             self._connections.add(connection)
             try:
                 await connection.run()
@@ -254,16 +252,22 @@ def _method(path: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> Method:
 
 async def _refuse(stream: trio.abc.Stream, limits: ServerLimits) -> None:
     """Tells the peer of a connection that may not be to calm down, within `close_timeout_s`, and closes it."""
-    session = ServerSession(limits, trio.current_time())
-    session.fail("too many connections of this caller", http2.ErrorCodes.ENHANCE_YOUR_CALM)
     with trio.move_on_after(limits.close_timeout_s):
         try:
-            await stream.send_all(session.take())
+            await stream.send_all(_goodbye(limits))
             # Read what it has said already: closing a socket over unread bytes would destroy the GOAWAY.
             await stream.receive_some(limits.receive_chunk_bytes)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # it has gone already, and need not be told
     await stream.aclose()
+
+
+@lru_cache(1)
+def _goodbye(limits: ServerLimits) -> bytes:
+    """SETTINGS and GOAWAY, always the same: to be refused must cost less than to be served."""
+    session = ServerSession(limits, trio.current_time())
+    session.fail("too many connections of this caller", http2.ErrorCodes.ENHANCE_YOUR_CALM)
+    return session.take()
 
 
 def _fingerprint(certificate: bytes) -> str:

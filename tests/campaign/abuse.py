@@ -1,10 +1,11 @@
-"""The attacks in full: `python -m tests.campaign.abuse [--only WORD]`.
+"""The attacks in full: `python -m tests.campaign.abuse [--only WORD] [--steps]`.
 
 Each attack meets an edge in a process of its own, pinned to one core; attacker and bystander, another client that must
 not notice, are processes on the others. Calm and attack take turns in one run (calm, attack, calm, …), because the
 machine is shared and its speed changes: the bystander's times during the attacks are compared with those of the calm
-around them. Writes build/campaign/abuse.json and exits 1 if a claim does not hold. Ratios are of whatever machine this
-is.
+around them. With `--steps` each report tells of the longest steps and rounds of the server's loop during the attacks
+(tests.campaign.long_steps), which costs some of the server's speed. Writes build/campaign/abuse.json and exits 1 if a
+claim does not hold. Ratios are of whatever machine this is.
 """
 
 import argparse
@@ -36,6 +37,7 @@ CALM_S: Final = 2.0
 SETTLE_S: Final = 0.5  # after an attack: what it left is cleared away, and counts for neither
 WATCH_EVERY_S: Final = 0.05
 SERVER_CORE: Final = 0
+LONGEST: Final = 20  # steps and rounds told of
 URGENT: Final = -10  # niceness of server and bystander
 
 Span = tuple[float, float]
@@ -103,12 +105,13 @@ async def _pass(seconds: float) -> None:
         await trio.sleep_forever()
 
 
-async def suffered(attack: Attack) -> dict[str, Any]:
-    """One attack, and what it did."""
+async def suffered(attack: Attack, *words: str) -> dict[str, Any]:
+    """One attack, and what it did. `words`: for the stage."""
     raids: list[dict[str, Any]] = []
     calms: list[Span] = []
+    seen: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        async with process("stage", folder, core=SERVER_CORE, urgent=True) as server:
+        async with process("stage", folder, *words, core=SERVER_CORE, urgent=True) as server:
             edge = await line(server)
             async with process(
                 "bystander", edge["plaintext"], edge["known"], str(edge["pid"]), urgent=True
@@ -135,14 +138,25 @@ async def suffered(attack: Attack) -> dict[str, Any]:
                 assert bystander.stdin is not None
                 await bystander.stdin.aclose()
                 heard = await line(bystander)
+            if words:
+                assert server.stdin is not None
+                await server.stdin.aclose()
+                seen = await line(server)
     spans = [(raid["began"], raid["ended"]) for raid in raids]
-    return judged(attack, raids, peak.bytes - peak.before, heard["failures"]) | timed(heard["calls"], calms, spans)
+    report = judged(attack, raids, peak.bytes - peak.before, heard["failures"]) | timed(heard["calls"], calms, spans)
+    return report | {what: longest(seen[what], spans) for what in ("steps", "rounds") if what in seen}
 
 
 async def _calm(calms: list[Span]) -> None:
     began = time.monotonic()
     await _pass(CALM_S)
     calms.append((began, time.monotonic()))
+
+
+def longest(seen: list[dict[str, Any]], spans: list[Span]) -> list[dict[str, Any]]:
+    """The longest of these steps or rounds that ended during attacks."""
+    during = [one for one in seen if any(start <= one["at"] < end for start, end in spans)]
+    return sorted(during, key=lambda one: -one["seconds"])[:LONGEST]
 
 
 def judged(attack: Attack, raids: list[dict[str, Any]], growth: int, failures: dict[str, int]) -> dict[str, Any]:
@@ -184,11 +198,11 @@ def _within(calls: list[tuple[float, float, float]], spans: list[Span]) -> list[
     return [(seconds, worked) for began, seconds, worked in calls if any(start <= began < end for start, end in spans)]
 
 
-async def main(only: str) -> int:
+async def main(only: str, *words: str) -> int:
     reports = []
     for attack in ATTACKS:
         if only in attack.name:
-            reports.append(await suffered(attack))
+            reports.append(await suffered(attack, *words))
             print(json.dumps(reports[-1]), flush=True)
     command = f"python -m tests.campaign.abuse{f' --only {only}' if only else ''}"
     held, p99_held = (all(one[name] for one in reports) for name in ("held", "p99_held"))
@@ -214,4 +228,6 @@ def told(one: dict[str, Any]) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="attacks whose name has this")
-    sys.exit(trio.run(main, parser.parse_args().only))
+    parser.add_argument("--steps", action="store_true", help="tell of the server's longest steps and rounds")
+    asked = parser.parse_args()
+    sys.exit(trio.run(main, asked.only, *(["steps"] if asked.steps else [])))

@@ -1,8 +1,10 @@
 """The daemon's real edge over a store in memory, for attackers and bystanders on loopback.
 
-`python -m tests.campaign.stage FOLDER` serves it in a process of its own, until its input ends.
+`python -m tests.campaign.stage FOLDER [steps]` serves it in a process of its own, until its input ends; with `steps` it
+then prints what tests.campaign.long_steps saw.
 """
 
+import gc
 import json
 import os
 import sys
@@ -22,6 +24,7 @@ from gateway.events.watch import watch
 from gateway.house import House
 from gateway.ingress.edge import Edge
 from gateway.telemetry.trail import NullTrail
+from tests.campaign.long_steps import LongSteps
 from tests.fakes.certificates import Authority
 from tests.fakes.house import house, queue
 
@@ -67,9 +70,15 @@ def resident_bytes(pid: int | str = "self") -> int:
 
 async def main(folder: Path) -> None:
     async with staged(folder) as (edge, known):
+        gc.freeze()  # as the daemon does: a collection of what was imported, some 40 ms, is not a caller's doing
         print(json.dumps({**edge.addresses, "known": known, "pid": os.getpid()}), flush=True)
         await trio.to_thread.run_sync(sys.stdin.read, abandon_on_cancel=True)
 
 
 if __name__ == "__main__":
-    trio.run(main, Path(sys.argv[1]))
+    if sys.argv[2:] == ["steps"]:
+        long_steps = LongSteps()
+        trio.run(main, Path(sys.argv[1]), instruments=[long_steps])
+        print(json.dumps(long_steps.report()), flush=True)
+    else:
+        trio.run(main, Path(sys.argv[1]))

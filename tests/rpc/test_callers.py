@@ -2,7 +2,7 @@
 
 import base64
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
@@ -20,11 +20,14 @@ from gateway.rpc.callers import (
     LARGE_SHARE,
     PAUSE_S_MAX,
     PAUSE_S_MIN,
+    USED_S_MAX,
+    Caller,
     Callers,
 )
-from gateway.rpc.framing import frame
+from gateway.rpc.framing import frame, frame_gzip
 from gateway.rpc.limits import ServerLimits
 from gateway.rpc.server import Server
+from tests.fills import fills
 from tests.rpc.abused import HANG, assert_calmed, assert_works, server
 from tests.rpc.raw_peer import RawPeer, frame_bytes, new_connection
 
@@ -138,7 +141,7 @@ async def test_one_gate_for_all_under_suspicion(autojump_clock: trio.testing.Moc
 
 async def test_a_long_slice_closes_the_gate_for_a_bounded_time(autojump_clock: trio.testing.MockClock) -> None:
     """A machine that slept in the middle of a slice must not keep everybody at the gate."""
-    callers = Callers(ServerLimits())
+    callers = Callers(ServerLimits(), worked=trio.current_time)
     async with callers.gate():
         await trio.sleep(3_600)
         slept = trio.current_time()
@@ -164,11 +167,38 @@ async def test_whoever_takes_much_gives_way(autojump_clock: trio.testing.MockClo
     assert not callers.must_give_way(busy, made_up)
 
 
-async def test_turns_between_the_slices_of_one_caller() -> None:
-    """Two connections of a caller that gives way have one slice in GIVE_WAY_TURNS turns of the loop, together."""
+@fills("USED_S_MAX")
+async def test_what_was_taken_is_forgotten(autojump_clock: trio.testing.MockClock) -> None:
+    """However much a caller took, it has made up for it after a second; much of it is still known after half of one,
+    so that coming in waves earns nobody a burst with each."""
     callers = Callers(ServerLimits())
     busy = callers.join("busy")
     assert busy is not None
+    busy.use(0.0, 3_600.0)
+    assert busy.takes_much(0.5)
+    assert not busy.takes_much(USED_S_MAX / LARGE_SHARE)
+
+
+async def test_a_handlers_parts_count(autojump_clock: trio.testing.MockClock) -> None:
+    """Work that a handler does in parts is its caller's: one large message blown up, and it gives way."""
+    chosen = server(abuse_burst=1_000)
+    async with calling(chosen) as peer:
+        message = frame_gzip(bytes(3_500_000))
+        await peer.request([*HANG, (b"grpc-encoding", b"gzip")], message)
+        await trio.testing.wait_all_tasks_blocked()
+        caller = chosen.callers.join(f"address {ONE.rpartition(':')[0]}")
+        assert caller is not None
+        assert caller.takes_much(trio.current_time())
+
+
+async def _turns_of(work: Callable[[Callers, Caller], Awaitable[None]]) -> list[int]:
+    """In which turns of the loop two connections of one busy caller, beside another one, do this three times each."""
+    callers = Callers(ServerLimits())
+    busy, light = callers.join("busy"), callers.join("light")
+    assert busy is not None
+    assert light is not None
+    busy.use(trio.current_time(), USED_S_MAX)
+    callers.heard(light, trio.current_time())
     turns, at = 0, []
     over = trio.Event()
 
@@ -180,8 +210,8 @@ async def test_turns_between_the_slices_of_one_caller() -> None:
 
     async def connection() -> None:
         for _ in range(3):
-            async with callers.turn_of(busy):
-                at.append(turns)
+            await work(callers, busy)
+            at.append(turns)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(count)
@@ -190,6 +220,23 @@ async def test_turns_between_the_slices_of_one_caller() -> None:
             both.start_soon(connection)
         over.set()
     assert len(at) == 6
+    return sorted(at)
+
+
+async def test_turns_between_the_slices_of_one_caller(autojump_clock: trio.testing.MockClock) -> None:
+    """Two connections of a caller that gives way have one slice in GIVE_WAY_TURNS turns of the loop, together."""
+
+    async def take(callers: Callers, caller: Caller) -> None:
+        async with callers.turn_of(caller):
+            pass
+
+    at = await _turns_of(take)
+    assert all(later - earlier >= GIVE_WAY_TURNS for earlier, later in pairwise(at))
+
+
+async def test_turns_at_the_door(autojump_clock: trio.testing.MockClock) -> None:
+    """Connections of such a caller begin and wind up one after another as well."""
+    at = await _turns_of(Callers.turn_at_door)
     assert all(later - earlier >= GIVE_WAY_TURNS for earlier, later in pairwise(at))
 
 

@@ -39,7 +39,6 @@ UNFILLED: Final = frozenset(
         "lane.IDLE_S_MAX",  # gateway/dispatch/lane.py
         "payments.LINKS_MAX",  # gateway/ingress/payments.py
         "prepare._DIGITS_MAX",  # gateway/intake/prepare.py
-        "ANSWERS_MAX",
         "BLOCKS_KEPT_MAX",
         "BLOCK_BYTES_KEPT_MAX",
         "DEFLATE_RATIO_MAX",
