@@ -127,8 +127,7 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
         steps, answered = await _exchange(house, bank, submission, request, span.traceparent, departure.wanted)
         if failpoints.armed:
             failpoints.reached(Point.SEND_ANSWERED)
-        for stepped in await house.store.take(steps):
-            _tell(house, bank, stepped)
+        _tell(house, bank, await house.store.take(steps))
         if failpoints.armed:
             failpoints.reached(Point.SEND_RECORDED)
         if answered is False:
@@ -321,12 +320,12 @@ def _answered(
     for outcome in outcomes:
         by_payment.setdefault(outcome.wire_reference, []).append(outcome)
     steps = []
+    follow_ns = follow_at_ns(house, bank)
     for payment in submission.payments:
         words = said_of(payment.wire_reference, by_payment.get(payment.wire_reference, ()))
         if not words or words[0].word is Word.NOT_FOUND:
             happening = doubt(house, bank, Reason.REPLY_INCOMPLETE, answer.body)
             steps.append(Step(payment_id=payment.id, happening=happening))
-        follow_ns = follow_at_ns(house, bank)
         for outcome in words:
             if outcome.word is Word.NOT_PROCESSED:
                 outcome = replace(outcome, retry_after_s=_throttled_s(house, bank, payment, outcome))
@@ -355,8 +354,7 @@ async def _uncomposable(house: House, bank: Bank, payments: Sequence[Payment], a
     """The adapter cannot say one of these payments. To a single one `alone` happens; of several each is tried alone."""
     if len(payments) > 1:
         return await _in_parts(house, bank, [[payment] for payment in payments])
-    for stepped in await house.store.take([Step(payment_id=payments[0].id, happening=alone)]):
-        _tell(house, bank, stepped)
+    _tell(house, bank, await house.store.take([Step(payment_id=payments[0].id, happening=alone)]))
     return None
 
 
@@ -390,6 +388,8 @@ def _reason_of(steps: Sequence[Step]) -> str:
     return first.reason.value if first and first.reason else Reason.BANK_THROTTLED.value
 
 
-def _tell(house: House, bank: Bank, stepped: Stepped) -> None:
-    if stepped.payment is not None and stepped.taken:
-        house.trail.count(names.PAYMENTS, bank=bank.name, state=stepped.payment.state.value)
+def _tell(house: House, bank: Bank, stepped: Iterable[Stepped]) -> None:
+    """What became of a message's payments, counted by state."""
+    states = Counter([one.payment.state for one in stepped if one.payment is not None and one.taken])
+    for state, count in states.items():
+        house.trail.count(names.PAYMENTS, count, bank=bank.name, state=state.value)

@@ -15,8 +15,9 @@ def add_figures(result: Result) -> None:
     phase. `normalised` holds the same rates and CPU as a core would give that does the probe in REFERENCE_US."""
     phases = {phase["name"]: phase for house in result["houses"] for phase in house["phases"]}
     base = result["baselines"]
-    for part in (_rates(phases), _ratios(phases, base), _latencies(phases), _overload(phases), _long(phases)):
-        result |= part
+    for part in (_rates, _latencies, _overload, _long, _tracing):
+        result |= part(phases)
+    result |= _ratios(phases, base)
     verdicts = [house["verdict"] for house in result["houses"] if "verdict" in house]
     for key in ("lost", "double", "unsettled"):
         result[key] = sum(verdict[key] for verdict in verdicts) if verdicts else None
@@ -85,6 +86,22 @@ def _long(phases: Result) -> Result:
         "soak_per_s": soak["per_s"] if soak else None,
         "soak_over_1s_share": soak["e2e"]["over_1s_share"] if soak else None,
     }
+
+
+def _tracing(phases: Result) -> Result:
+    """CPU for each payment over that of the untraced houses before and after, at the speed of the core at each time."""
+
+    def cpu(name: str) -> float:
+        phase = phases[name]
+        return float(phase["cpu_us"]["gateway"] / (phase["probe_us"]["server"] or REFERENCE_US))
+
+    plain = [cpu(name) for name in ("traced_none", "traced_none_again") if name in phases]
+    untraced = sum(plain) / len(plain) if plain else 0.0
+    found: Result = {}
+    for kind in ("1", "100", "dead"):
+        measured = bool(untraced) and f"traced_{kind}" in phases
+        found[f"tracing_{kind}_cpu_ratio"] = cpu(f"traced_{kind}") / untraced if measured else None
+    return found
 
 
 def _normalised(result: Result, phases: Result) -> Result:

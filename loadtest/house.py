@@ -102,6 +102,8 @@ class HouseSettings:
     traces: str = "none"
     traces_sample_ratio: float = 0.01
     otlp_endpoint: str = "http://127.0.0.1:4318"
+    collector: bool = False
+    """True: a collector that takes everything runs beside the bank, and is the endpoint."""
     bank_p50_ms: float = 0.0
     bank_p99_ms: float = 0.0
     bank_fault_rate: float = 0.0
@@ -156,7 +158,11 @@ class House:
     def _start(self) -> None:
         self.papers = papers.make(self.folder / "tls")
         self.bank = self._child("bank", ["-m", "loadtest.bank", *self._bank_words()], self.cores.load)
-        self._write(int(self.bank.ready["port"]))
+        endpoint = self.settings.otlp_endpoint
+        if self.settings.collector:
+            collector = self._child("collector", ["-m", "loadtest.collector"], self.cores.load)
+            endpoint = f"http://127.0.0.1:{collector.ready['port']}"
+        self._write(int(self.bank.ready["port"]), endpoint)
         words = ["-m", "gateway", "serve", "--config", str(self.folder / "causeway.toml")]
         self.daemon = self._child("daemon", words, self.cores.server)
         plaintext = self.address("plaintext")
@@ -197,13 +203,13 @@ class House:
         file.write_text(json.dumps(faults if self.settings.bank_fault_rate else []))
         return file
 
-    def _write(self, bank_port: int) -> None:
+    def _write(self, bank_port: int, otlp_endpoint: str) -> None:
         settings = self.settings
         daemon = _DAEMON.format(
             client_uri=papers.CLIENT_URI,
             traces=settings.traces,
             traces_sample_ratio=settings.traces_sample_ratio,
-            otlp_endpoint=settings.otlp_endpoint,
+            otlp_endpoint=otlp_endpoint,
         )
         (self.folder / "causeway.toml").write_text(daemon)
         profile = _BANK.format(

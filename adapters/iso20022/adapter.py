@@ -1,8 +1,8 @@
 """The bank's words: which request asks for what, and what each answer means. Pure; no clock, no I/O."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -46,11 +46,7 @@ class Iso20022Adapter:
     def __init__(self, config: Iso20022Config) -> None:
         self._config = config
         self._form = form_of(config)
-
-    @property
-    def declaration(self) -> Declaration:
-        config = self._config
-        return Declaration(
+        self._declaration = Declaration(
             duplicate_key=config.duplicate_key,
             duplicate_window_s=config.duplicate_window_s,
             inquiry=bool(config.inquiry_path),
@@ -59,6 +55,10 @@ class Iso20022Adapter:
             statement_evidence=config.statement_evidence,
             bulk_lines_max=config.bulk_lines_max,
         )
+
+    @property
+    def declaration(self) -> Declaration:
+        return self._declaration
 
     def compose(self, submission: Submission) -> WireRequest:
         """POST of a pain.001. ValueError where a payment cannot be said; it names the element, never its value."""
@@ -88,7 +88,7 @@ class Iso20022Adapter:
         if not (answer.status in _RECEIPT_STATUSES or 400 <= answer.status <= 599):
             raise Unreadable(f"HTTP {answer.status} is no answer to a submission")
         reference = submission.message_reference
-        sent = Sent([self._line(payment, reference) for payment in submission.payments], complete=True)
+        sent = Sent(self._lines(submission.payments, reference), complete=True)
         outcomes = _understood(answer.body, {reference: sent})
         if answer.status >= 400 and any(outcome.word is not Word.REJECTED for outcome in outcomes):
             raise Unreadable(f"HTTP {answer.status} with a report that does not reject")
@@ -116,10 +116,10 @@ class Iso20022Adapter:
             raise Unreadable(f"HTTP {answer.status} is no answer to an inquiry")
         references = {payment.wire_reference, *(attempt.message_reference for attempt in payment.attempts)}
         sent = {
-            reference: Sent([self._line(payment, reference)], complete=reference == payment.wire_reference)
+            reference: Sent(self._lines((payment,), reference), complete=reference == payment.wire_reference)
             for reference in references
         }
-        elsewhere = Sent([self._line(payment, "")], complete=False)
+        elsewhere = Sent(self._lines((payment,), ""), complete=False)
         return _understood(answer.body, sent, elsewhere)
 
     def _unprocessed(self, submission: Submission, answer: WireAnswer) -> tuple[Outcome, ...]:
@@ -132,14 +132,21 @@ class Iso20022Adapter:
             for payment in submission.payments
         )
 
-    def _line(self, payment: Payment, message_reference: str) -> Line:
-        told = payment.instruction
-        return Line(
-            payment.wire_reference,
-            told.end_to_end_id,
-            payment_information_id(message_reference, payment, payment_type(self._config, told)),
-            (told.amount.currency, told.amount.value),
-        )
+    def _lines(self, payments: Sequence[Payment], message_reference: str) -> list[Line]:
+        """Of a message. The payments of a block share its id, which is made once for all of them."""
+        blocks: dict[tuple[object, ...], str] = {}
+        lines = []
+        for payment in payments:
+            told, wire_reference = payment.instruction, payment.wire_reference
+            block_id = message_reference
+            if block_id != wire_reference:
+                kind = payment_type(self._config, told)
+                block = (kind, told.charge_bearer, told.debtor)
+                block_id = blocks.get(block, "")
+                if not block_id:
+                    block_id = blocks[block] = payment_information_id(message_reference, payment, kind)
+            lines.append(Line(wire_reference, told.end_to_end_id, block_id, (told.amount.currency, told.amount.value)))
+        return lines
 
 
 class Iso20022MailboxAdapter(Iso20022Adapter):
@@ -163,25 +170,24 @@ def _understood(body: bytes, sent: Mapping[str, Sent], elsewhere: Sent | None = 
     """What the reports in `body` say of the messages we sent, in the bank's order, and of the lines of `elsewhere` in
     any other message. Raises Unreadable where none is about them, or nothing that is said could be used."""
     long = len(body) > EVIDENCE_WHOLE_BYTES_MAX
-    reports = [(report, sent.get(report.message_id)) for report in read_reports(parse(body), excerpts=long)]
-    if elsewhere is not None:
-        reports = [(report, message or _if_named(report, elsewhere)) for report, message in reports]
     outcomes: list[Outcome] = []
-    unclear = False
-    if not any(message for _, message in reports):
-        raise Unreadable("a pain.002 about other messages")
-    for report, message in reports:
+    unclear, about_ours = False, False
+    for report in read_reports(parse(body), excerpts=long):
+        message = sent.get(report.message_id)
+        if message is None and elsewhere is not None:
+            message = _if_named(report, elsewhere)
         if message is None:
             continue
-        heard = said(report, message.lines)
+        about_ours = True
+        heard = said(report, message.lines, whole=b"" if long else body)
         if heard.foreign and message.complete:
             raise Unreadable("a pain.002 about payments that are not in its message")
         unclear = unclear or heard.unclear
         outcomes.extend(heard.outcomes)
+    if not about_ours:
+        raise Unreadable("a pain.002 about other messages")
     if unclear and not outcomes:
         raise Unreadable("a pain.002 whose statuses are not certain")
-    if not long:
-        return tuple(replace(one, evidence=body) for one in outcomes)
     return tuple(outcomes)
 
 

@@ -5,7 +5,7 @@ element, never the value, which may be a name or an account.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -90,8 +90,10 @@ def amount(value: Decimal) -> str:
     return exact
 
 
-def total(payments: Iterable[Payment]) -> str:
+def total(payments: Sequence[Payment]) -> str:
     """CtrlSum: the sum of all amounts, whatever their currency; exact within its 18 digits, refused beyond."""
+    if len(payments) == 1:
+        return amount(payments[0].instruction.amount.value)
     try:
         return amount(sum((payment.instruction.amount.value for payment in payments), Decimal()))
     except ArithmeticError as error:

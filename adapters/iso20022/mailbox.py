@@ -7,7 +7,6 @@ and each is read by itself. An envelope without its end, or without `next`, is n
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from lxml import etree
@@ -59,7 +58,7 @@ def _heard(report: StatusReport) -> Said:
     if _SINGLE.fullmatch(report.message_id):
         return _of_one(report)
     named = [_with_reference(batch) for batch in report.batches]
-    result = said(replace(report, batches=tuple(named)), [line for batch in named for line in _lines(batch)])
+    result = said(report._replace(batches=tuple(named)), [line for batch in named for line in _lines(batch)])
     levels = [report.status, *(batch.status for batch in report.batches if not batch.transactions)]
     nameless = sum(len(batch.transactions) for batch in report.batches) - sum(len(one.transactions) for one in named)
     ended = not result.outcomes and any(GROUP_STATUS.get(level.code) in ENDS for level in levels)
@@ -77,7 +76,7 @@ def _of_one(report: StatusReport) -> Said:
 
 def _with_reference(batch: BatchReport) -> BatchReport:
     usable = (one for one in batch.transactions if 0 < len(one.instruction_id) <= TEXT_CHARS_MAX)
-    return replace(batch, transactions=tuple(usable))
+    return batch._replace(transactions=tuple(usable))
 
 
 def _lines(batch: BatchReport) -> list[Line]:

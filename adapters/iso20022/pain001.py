@@ -29,15 +29,15 @@ def compose(config: Iso20022Config, form: Form, submission: Submission) -> bytes
     _check(config, submission)
     payments = submission.payments
     count, total = len(payments), elements.total(payments)
-    created = submission.created_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    created = submission.created_at.astimezone(UTC).isoformat(timespec="seconds")[: len("2026-11-24T10:00:00")]
     message = "".join(
         (
             f'<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="{form.namespace}"><CstmrCdtTrfInitn><GrpHdr>',
             elements.reference(form, "MsgId", submission.message_reference),
-            f"<CreDtTm>{created}</CreDtTm><NbOfTxs>{count}</NbOfTxs><CtrlSum>{total}</CtrlSum>",
+            f"<CreDtTm>{created}Z</CreDtTm><NbOfTxs>{count}</NbOfTxs><CtrlSum>{total}</CtrlSum>",
             elements.initiating_party(form, config.initiating_party_name, config.initiating_party_id),
             "</GrpHdr>",
-            *_batches(config, form, submission),
+            *_batches(config, form, submission, total),
             "</CstmrCdtTrfInitn></Document>",
         )
     )
@@ -85,10 +85,11 @@ def _check(config: Iso20022Config, submission: Submission) -> None:
         raise ValueError(f"{len(payments)} payments in one message; allowed are 1 to {config.bulk_lines_max}")
     if submission.created_at.tzinfo is None:
         raise ValueError("created_at has no time zone")
-    if len({payment.instruction.debtor.account for payment in payments}) > 1:
-        raise ValueError("the payments of one message have several debtor accounts")
-    if len({payment.id for payment in payments}) < len(payments):
-        raise ValueError("a payment is in the message twice")
+    if len(payments) > 1:
+        if len({payment.instruction.debtor.account for payment in payments}) > 1:
+            raise ValueError("the payments of one message have several debtor accounts")
+        if len({payment.id for payment in payments}) < len(payments):
+            raise ValueError("a payment is in the message twice")
     if config.dialect == "sepa":
         for payment in payments:
             _check_sepa(payment.instruction)
@@ -118,22 +119,24 @@ def _shared(payment: Payment) -> tuple[str, ...]:
     return (payment.instruction.charge_bearer.value, debtor.name, debtor.agent_bic, *place)
 
 
-def _batches(config: Iso20022Config, form: Form, submission: Submission) -> Iterable[str]:
+def _batches(config: Iso20022Config, form: Form, submission: Submission, total: str) -> Iterable[str]:
     """One PmtInf per debtor as the clients named it, payment type and charge bearer; usually that is one."""
-    blocks: dict[tuple[str, ...], list[Payment]] = {}
+    blocks: dict[tuple[str, ChargeBearer, Party], list[Payment]] = {}
     for payment in submission.payments:
-        kind = payment_type(config, payment.instruction)
-        blocks.setdefault((kind, *_shared(payment)), []).append(payment)
-    for payments in blocks.values():
-        yield _batch(config, form, submission, payments)
+        told = payment.instruction
+        blocks.setdefault((payment_type(config, told), told.charge_bearer, told.debtor), []).append(payment)
+    for (kind, *_), payments in blocks.items():
+        sum_of_it = total if len(blocks) == 1 else elements.total(payments)
+        yield _batch(config, form, submission, payments, kind, sum_of_it)
 
 
-def _batch(config: Iso20022Config, form: Form, submission: Submission, payments: list[Payment]) -> str:
+def _batch(
+    config: Iso20022Config, form: Form, submission: Submission, payments: list[Payment], kind: str, total: str
+) -> str:
     first = payments[0].instruction
-    kind = payment_type(config, first)
     batch_id = payment_information_id(submission.message_reference, payments[0], kind)
     booking = "" if config.batch_booking is None else f"<BtchBookg>{str(config.batch_booking).lower()}</BtchBookg>"
-    count, total = len(payments), elements.total(payments)
+    count = len(payments)
     date = submission.execution_date.isoformat()
     debtor = Party(
         name=first.debtor.name or config.company_name or config.initiating_party_name,

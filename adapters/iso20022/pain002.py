@@ -10,7 +10,7 @@ another, and for rejections of a *duplicate*, which say that a first copy may be
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.iso20022.codes import DUPLICATE_REASONS, GROUP_STATUS, TRANSACTION_STATUS
 from adapters.iso20022.messages import NOT_PROVIDED, BatchReport, Status, StatusReport, TransactionReport
@@ -20,8 +20,7 @@ ENDS: Final = frozenset({Word.SETTLED, Word.REJECTED})
 """Words after which a bank has no other for the same payment (RETURNED never comes in a pain.002)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """What we know of one payment that a report may speak of."""
 
     wire_reference: str
@@ -41,16 +40,16 @@ class Said:
     """It speaks of transactions that are not among the lines."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(NamedTuple):
     word: Word
     code: str
     reason: str
     evidence: bytes
 
 
-def said(report: StatusReport, lines: Iterable[Line]) -> Said:
-    """What `report` says of these lines. The caller has checked that the report is about their message."""
+def said(report: StatusReport, lines: Iterable[Line], *, whole: bytes = b"") -> Said:
+    """What `report` says of these lines. The caller has checked that the report is about their message. `whole` is the
+    evidence of every outcome where the report was read without excerpts."""
     known = _Lines(lines)
     result = Said()
     verdicts: dict[str, _Verdict | None] = {}  # None: mentioned, and unclear or without a word
@@ -66,7 +65,7 @@ def said(report: StatusReport, lines: Iterable[Line]) -> Said:
             verdicts[line.wire_reference] = _of_level(report, block, result)
     message = "" if report.message_id == NOT_PROVIDED else report.message_id
     result.outcomes = [
-        Outcome(verdict.word, wire, verdict.code, verdict.reason, verdict.evidence, message_reference=message)
+        Outcome(verdict.word, wire, verdict.code, verdict.reason, whole or verdict.evidence, 0.0, message)
         for wire, verdict in verdicts.items()
         if verdict is not None
     ]

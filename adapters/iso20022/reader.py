@@ -17,23 +17,24 @@ DOCUMENT_BYTES_MAX: Final = 4 * 1024 * 1024  # equals limits.ANSWER_BYTES_MAX, w
 REASONS_MAX: Final = 16  # reasons kept of one status; the schema sets no bound
 TEXT_CHARS_MAX: Final = 35  # ISO 20022 Max35Text: every identification and reason code
 
+_PARSER: Final = etree.XMLParser(  # for one thread at a time, which is all that read answers
+    resolve_entities=False,
+    no_network=True,
+    load_dtd=False,
+    dtd_validation=False,
+    huge_tree=False,
+    recover=False,
+    remove_comments=True,
+    remove_pis=True,
+)
+
 
 def parse(body: bytes) -> etree._Element:
     """The root element. Raises Unreadable, and nothing else, for whatever bytes."""
     if len(body) > DOCUMENT_BYTES_MAX:
         raise Unreadable(f"longer than {DOCUMENT_BYTES_MAX} bytes")
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=False,
-        recover=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(body, parser)
+        root = etree.fromstring(body, _PARSER)
     except (etree.LxmlError, ValueError, LookupError) as error:
         # The parser's own text may quote the document, and a document holds names and accounts.
         raise Unreadable("not well-formed XML") from error
@@ -94,7 +95,11 @@ def _parts(element: etree._Element) -> dict[str, list[etree._Element]]:
     """Its children by their local names, in one pass: a path for each name would go over them as often."""
     parts: dict[str, list[etree._Element]] = {}
     for child in element:
-        parts.setdefault(local_name(child), []).append(child)
+        name = str(child.tag).rpartition("}")[2]
+        if name in parts:
+            parts[name].append(child)
+        else:
+            parts[name] = [child]
     return parts
 
 

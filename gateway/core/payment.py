@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
+from typing import Final
 
 from gateway.core.proposal import Proposal
 from gateway.core.reasons import Reason
@@ -188,6 +190,11 @@ class Payment:
         return wire_reference(self.tenant, told.idempotency_key, self.fingerprint, told.bank)
 
 
+WIRE_REFERENCES_KEPT: Final = 16_384
+"""Wire references remembered, some 10 MB: one is asked for at every step of its payment, eight times between
+admission and answer, and never changes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who calls. `tenant` is the space in which idempotency keys are unique."""
@@ -197,6 +204,7 @@ class Principal:
     roles: frozenset[str] = field(default_factory=frozenset)
 
 
+@lru_cache(maxsize=WIRE_REFERENCES_KEPT)
 def wire_reference(tenant: str, idempotency_key: str, fingerprint: bytes, bank: str) -> str:
     """The reference a bank knows a payment by: a function of (payment, bank), the same on every resend (law 3).
 

@@ -22,7 +22,7 @@ import trio
 from gateway import limits
 from gateway.core.facts import Fact
 from gateway.core.payment import Payment, Rail
-from gateway.core.states import State
+from gateway.core.states import Kind, State
 from gateway.dispatch.breaker import Breaker, BreakerState
 from gateway.dispatch.gathering import Gathering
 from gateway.house import Bank, House
@@ -50,6 +50,12 @@ class Lane:
         self._news = True
         """The outbox may hold something that is not in `_gathering`."""
         self._read_at_ns = 0
+        self._due_ns = 0
+        """When the next payment becomes due, as far as it was looked up; 0: none does."""
+        self._due_after_ns = 0
+        """For moments after this one it was looked up; -1: it must be looked up again."""
+        self._held_up = False
+        """Room, or the breaker, decides when to look again: the end of a message may change it."""
         self._breaker = BreakerState(bank.profile.lane.breaker_failures, bank.profile.lane.breaker_open_s)
         house.store.on_commit(self._told)
 
@@ -85,7 +91,8 @@ class Lane:
                             nursery.start_soon(self._deliver, group)
                     with trio.move_on_after(await self._patience_s()) as waited:
                         await wake.wait()
-                    self._news = self._news or waited.cancelled_caught  # a back-off has ended, or we look anyway
+                    if waited.cancelled_caught:  # a back-off has ended, or we look anyway
+                        self._news, self._due_after_ns = True, -1
         finally:
             self._ended.set()
 
@@ -96,6 +103,8 @@ class Lane:
                 gathering.drop(fact.payment_id)  # what it reads of it now is another version, or nothing
                 if fact.after is State.QUEUED:
                     self._news = True
+                    if fact.kind is not Kind.CLEARED:  # an admission is due at once; of others we know no time
+                        self._due_after_ns = -1
         if self._news:
             self._wake.set()
 
@@ -132,16 +141,25 @@ class Lane:
         """How long to wait for a wake-up before looking again."""
         at_s = trio.current_time()
         blocked = self._breaker.allows(at_s) == 0
+        self._held_up = blocked or self._messages >= self._bank.profile.lane.in_flight_max
         if blocked and not self._breaker.trying:
             return self._breaker.opens_in_s(at_s)
-        if blocked or self._messages >= self._bank.profile.lane.in_flight_max:
+        if self._held_up:
             return IDLE_S_MAX  # the end of a message wakes the lane
         now_ns = self._house.clock.now_ns()
-        # After the last reading, not after now: what became due while there was no room would never be seen.
-        due_ns = await self._house.store.next_due_ns(self._bank.name, after_ns=self._read_at_ns)
+        due_ns = await self._next_due_ns()
         self._news = self._news or 0 < due_ns <= now_ns
         soonest_ns = min(filter(None, (due_ns, self._gathering.ready_ns())), default=0)
         return min(max(soonest_ns - now_ns, 0) / 1e9, IDLE_S_MAX) if soonest_ns else IDLE_S_MAX
+
+    async def _next_due_ns(self) -> int:
+        """After the last reading, not after now: what became due while there was no room would never be seen. Looked
+        up anew only where it may have changed: this is asked each time the lane has nothing to do."""
+        known = 0 <= self._due_after_ns <= self._read_at_ns and (not self._due_ns or self._read_at_ns < self._due_ns)
+        if not known:
+            self._due_after_ns = self._read_at_ns  # before the look: a commit during it makes it unknown again
+            self._due_ns = await self._house.store.next_due_ns(self._bank.name, after_ns=self._read_at_ns)
+        return self._due_ns
 
     def _begin(self, group: tuple[Payment, ...]) -> None:
         self._under_way.update(payment.id for payment in group)
@@ -157,4 +175,5 @@ class Lane:
             self._messages -= 1
             self._news = self._news or not answered  # something of it may be in the outbox still, or again
             self._breaker.ended(answered=answered, at_s=trio.current_time())
-            self._wake.set()
+            if self._news or self._held_up or len(self._gathering):  # else nothing waits for the room it leaves
+                self._wake.set()

@@ -46,6 +46,9 @@ PROBES: Final = 2
 than of the bank."""
 PROBE_PAGE: Final = 500
 """Due payments from which a question after a pause is drawn: some 10 ms of the event loop for each."""
+NEWS_S: Final = 0.25
+"""News are gathered for so long before the plan is looked at: each acceptance may have changed it, and a question is
+never as urgent as the payments that are on their way."""
 TAKES_MAX: Final = 3
 """How often we try to take one answer, where a person's proposal comes between each time: nobody proposes so fast. Then
 the bank is asked again."""
@@ -81,6 +84,7 @@ class Inquiries:
             if await self._ask_all_due():
                 with trio.move_on_after(await self._patience_s()):
                     await wake.wait()
+                    await trio.sleep(NEWS_S)
             else:
                 # New doubts must not cut the wait for a bank that is out: that would be the storm.
                 await trio.sleep(self._outage_s())

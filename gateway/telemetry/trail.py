@@ -3,8 +3,9 @@
 Why spans are not opened with OpenTelemetry's own Tracer: a payment passes through a handful of spans, nearly all of
 them unsampled, and a failed one must be kept even then. A tracer that records every span only to throw it away costs
 tens of microseconds a span; one that does not record cannot keep the failed ones. So an open span here is a small
-object of ours. Only when it closes, and only if its trace is sampled or it failed, it is handed to the SDK with its
-times and ids (an IdGenerator is the SDK's own way to choose ids), and takes the SDK's way out from there.
+object of ours. Only when it closes, and only if its trace is sampled or it failed, it becomes one of the SDK's, made
+at once as it looks when it has ended, and takes the SDK's way out from there. (Opening and ending one by the SDK's
+tracer costs twice as much and says the same.)
 
 A kept span of an unsampled trace says so (`causeway.kept`). Its parents may be missing in the backend: that is the
 price, and its attributes say what is needed.
@@ -12,18 +13,18 @@ price, and its attributes say what is needed.
 
 import random
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
+from functools import lru_cache
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from gateway.core.ports import Span
 from gateway.telemetry import names
@@ -32,8 +33,14 @@ from gateway.telemetry.meter import Meter, Reading
 LINKS_MAX: Final = 128
 """Links of one span: a bulk message of 10,000 lines is linked to its first payments only."""
 
+PLACES_KEPT: Final = 4_096
+"""Traceparents remembered as read, about 1 MB: a payment's is the parent of several spans."""
+
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
-_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
+_WELL: Final = Status(StatusCode.UNSET)
+_FAILED: Final = Status(StatusCode.ERROR)
+_KINDS: Final = {kind.name.lower(): kind for kind in SpanKind}
 
 
 class Place(NamedTuple):
@@ -44,6 +51,7 @@ class Place(NamedTuple):
     sampled: bool
 
 
+@lru_cache(maxsize=PLACES_KEPT)
 def place_of(traceparent: str) -> Place | None:
     """Reads a traceparent; None where it is none (W3C Trace Context, section 3.2). Clients send it: never raises."""
     found = _TRACEPARENT.fullmatch(traceparent)
@@ -60,29 +68,13 @@ open_place: ContextVar[Place | None] = ContextVar("open_place", default=None)
 """The innermost open span of this task, for the log. Spans themselves take their parents explicitly."""
 
 
-class ChosenIds(IdGenerator):
-    """Gives the SDK the ids that a closing span already has. One thread closes spans at a time with it."""
-
-    def __init__(self) -> None:
-        self.place = Place(1, 1, True)
-
-    def generate_span_id(self) -> int:
-        return self.place.span_id
-
-    def generate_trace_id(self) -> int:
-        return self.place.trace_id
-
-    def is_trace_id_random(self) -> bool:
-        return True
-
-
 class SpanSink:
-    """The way of a closed span into the SDK."""
+    """The way of a closed span into the SDK: to a span processor, as the SDK's own spans go when they end."""
 
-    def __init__(self, tracer: trace.Tracer, ids: ChosenIds) -> None:
-        self._tracer = tracer
-        self._ids = ids
-        self._lock = threading.Lock()
+    def __init__(self, processor: SpanProcessor, resource: Resource, scope: InstrumentationScope) -> None:
+        self._processor = processor
+        self._resource = resource
+        self._scope = scope
 
     def take(self, span: "OpenSpan", ended_at_ns: int) -> None:
         """Hands over a span that is to be exported. Does not block: the queue behind it is bounded and drops."""
@@ -97,27 +89,25 @@ class SpanSink:
         if not span.place.sampled:
             attributes[names.KEPT] = True
         title = attributes.get(names.ATTRIBUTES[about.titled_by].key) if about.titled_by else None
-        with self._lock:
-            self._ids.place = span.place
-            recorded = self._tracer.start_span(
-                str(title) if title and title != names.WITHHELD else span.name,
-                context=_context(span.parent),
-                kind=SpanKind[about.kind.upper()],
+        self._processor.on_end(
+            ReadableSpan(
+                name=str(title) if title and title != names.WITHHELD else span.name,
+                context=_span_context(span.place, remote=False),
+                parent=_span_context(span.parent) if span.parent else None,
+                resource=self._resource,
                 attributes=attributes,
                 links=[Link(_span_context(place)) for place in map(place_of, span.links[:LINKS_MAX]) if place],
+                kind=_KINDS[about.kind],
+                status=_FAILED if span.failure else _WELL,
                 start_time=span.started_at_ns,
+                end_time=ended_at_ns,
+                instrumentation_scope=self._scope,
             )
-        if span.failure:
-            recorded.set_status(Status(StatusCode.ERROR))
-        recorded.end(ended_at_ns)
+        )
 
 
-def _span_context(place: Place) -> SpanContext:
-    return SpanContext(place.trace_id, place.span_id, is_remote=True, trace_flags=_SAMPLED)
-
-
-def _context(parent: Place | None) -> Context:
-    return trace.set_span_in_context(NonRecordingSpan(_span_context(parent)), Context()) if parent else Context()
+def _span_context(place: Place, *, remote: bool = True) -> SpanContext:
+    return SpanContext(place.trace_id, place.span_id, remote, _SAMPLED)
 
 
 class OpenSpan:
