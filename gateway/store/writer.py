@@ -37,11 +37,11 @@ from gateway.core.errors import Overloaded, StoreFailed
 from gateway.core.facts import Fact
 from gateway.core.ports import CommitListener
 from gateway.failpoints import Point
+from gateway.store.envelope import CorruptRecord
 from gateway.store.environment import Maps
 from gateway.store.job import Job
 from gateway.store.pace import Pace
 from gateway.store.recent import Recent
-from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
 from gateway.store.waiting import Waiting
 
