@@ -24,7 +24,7 @@ from gateway.store.spelling import packed_reference, packed_traceparent, referen
 NEW_RECORD_BYTES_MAX: Final = limits.RECORD_BYTES_MAX // 2
 """A new payment's record; the other half is for its life: attempts (life.ATTEMPTS_KEPT), holds, the bank's words."""
 
-MOVING_BYTES: Final = 128
+MOVING_BYTES: Final = 112
 """What the part of a record that moves is filled up to: an attempt, its end, a plan and the bank's word are a little
 less. A record that is written again in the same length stays where it is, and pages stay as full as they were."""
 

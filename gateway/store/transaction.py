@@ -52,6 +52,8 @@ class Batch:
         self._counts: Counter[tuple[str, State]] = Counter()
         self._entries: dict[bytes, bytes] = {}
         """Of payment2seq: key → as this batch leaves it so far."""
+        self._appeared: list[layout.Entry] = []
+        """Index entries that `finish` puts in the order of their keys, for the same reason as the records."""
         self._kept_keys: set[bytes] = set()
         """Of evidence that is there."""
         self._words: set[tuple[str, str, bytes]] | None = None
@@ -137,6 +139,8 @@ class Batch:
                 self._write(was, payment)
         for key, entry in sorted(self._entries.items()):
             self._txn.put(key, entry, db=self._db[layout.PAYMENT2SEQ])
+        for mapping, key in sorted(self._appeared):
+            self._txn.put(key, b"", db=self._db[mapping])
         self._write_counts()
         if self.facts:
             head = log.seal_head(layout.META_HEAD, self._sequence, self._hash)
@@ -171,7 +175,8 @@ class Batch:
         return moved
 
     def _kept(self, happening: Happening) -> Happening:
-        return replace(happening, evidence=self.keep(happening.evidence))
+        kept = self.keep(happening.evidence)
+        return happening if len(kept) == len(happening.evidence) else replace(happening, evidence=kept)
 
     def keep(self, evidence: bytes) -> bytes:
         """Stores a bank's bytes under their SHA-256, once for all that rests on them, and returns them as kept: cut
@@ -220,7 +225,7 @@ class Batch:
         key = layout.payment_seq_key(fact.payment_id, fact.version)
         entry = self._entries.get(key)
         if entry is None:
-            begins = fact.version == layout.first_version(key)
+            begins = fact.version % layout.PART_FACTS == 1
             entry = b"" if begins else self._txn.get(key, db=self._db[layout.PAYMENT2SEQ]) or b""
         self._entries[key] = layout.with_sequence(entry, fact.version, fact.sequence)
 
@@ -238,13 +243,12 @@ class Batch:
         return layout.first_version(key) - 1 + len(layout.sequences(entry))
 
     def _write(self, was: Payment | None, payment: Payment) -> None:
-        put, db = self._txn.put, self._db
         known = self._recent.get(payment.id)
         standing = known.standing if known and was is known.payment else records.standing_bytes(payment)
         sealed = records.seal_payment(payment, standing)
         if was is None and len(sealed) > records.NEW_RECORD_BYTES_MAX:
             raise ValueError(f"a record of {len(sealed)} bytes, new ones have at most {records.NEW_RECORD_BYTES_MAX}")
-        put(payment.id, sealed, db=db[layout.PAYMENT2RECORD])
+        self._txn.put(payment.id, sealed, db=self._db[layout.PAYMENT2RECORD])
         self.written.append(Known(payment, standing))
         entries = layout.moving(payment)
         self._counts[payment.instruction.bank, payment.state] += 1
@@ -254,11 +258,10 @@ class Batch:
             gone = layout.moving(was)
             for mapping, key in gone:
                 if (mapping, key) not in entries:
-                    self._txn.delete(key, db=db[mapping])
+                    self._txn.delete(key, db=self._db[mapping])
             entries = tuple([entry for entry in entries if entry not in gone])
             self._counts[was.instruction.bank, was.state] -= 1
-        for mapping, key in entries:
-            put(key, b"", db=db[mapping])
+        self._appeared += entries
 
     def _write_counts(self) -> None:
         counts = self._db[layout.COUNT]

@@ -82,9 +82,9 @@ def _rewritten(damage: Damage, payment: Payment) -> None:
     damage.put(layout.PAYMENT2RECORD, payment.id, records.seal_payment(payment))
 
 
-def _chain_rewritten(damage: Damage) -> None:
+def _chain_rewritten(damage: Damage, sequence: int = 100) -> None:
     """A fact altered together with its checksum, as somebody who knows the format would."""
-    key = layout.number(100)
+    key = layout.number(sequence)
     fact, chain_hash, _ = log.unseal_fact(layout.SEQ2FACT, key, damage.get(layout.SEQ2FACT, key))
     altered = log.fact_body(replace(fact, actor="nobody"))
     damage.put(layout.SEQ2FACT, key, log.seal_fact(key, chain_hash, altered))
@@ -97,6 +97,11 @@ def _counted_wrongly(damage: Damage) -> None:
 def _key_moved(damage: Damage, payments: dict[State, Payment]) -> None:
     key = layout.key_key("acme", payments[QUEUED].instruction.idempotency_key)
     damage.put(layout.KEY2PAYMENT, key, payments[SETTLED].id)
+
+
+def _evidence_exchanged(damage: Damage) -> None:
+    key, _ = damage.items(layout.EVIDENCE)[0]
+    damage.put(layout.EVIDENCE, key, evidence.seal_evidence(key, b"<other/>", 8))
 
 
 def _leads_elsewhere(damage: Damage, payment_id: bytes, version: int, sequence: int) -> None:
@@ -155,9 +160,7 @@ DAMAGES: dict[str, tuple[str, Doing]] = {
     "a fact rewritten with its checksum": (layout.SEQ2FACT, lambda d, p: _chain_rewritten(d)),
     "the head of the chain": (
         layout.META,
-        lambda d, p: d.put(
-            layout.META, layout.META_HEAD, log.seal_head(layout.META_HEAD, 220, b"?" * log.HASH_BYTES)
-        ),
+        lambda d, p: d.put(layout.META, layout.META_HEAD, log.seal_head(layout.META_HEAD, 220, b"?" * log.HASH_BYTES)),
     ),
     "a payment's fact unlinked": (
         layout.SEQ2FACT,
@@ -179,6 +182,7 @@ DAMAGES: dict[str, tuple[str, Doing]] = {
         layout.EVIDENCE,
         lambda d, p: d.put(layout.EVIDENCE, b"k" * 16, evidence.seal_evidence(b"k" * 16, b"<other/>", 8)),
     ),
+    "a fact's evidence exchanged": (layout.SEQ2FACT, lambda d, p: _evidence_exchanged(d)),
     "a bit of a cursor": (layout.META, lambda d, p: d.flip(layout.META, layout.cursor_key("northbank"))),
 }
 
@@ -195,6 +199,30 @@ def test_each_damage_is_found(tmp_path: Path, kept: tuple[Path, dict[State, Paym
     assert not report.whole
     assert mapping in {finding.mapping for finding in report.findings}, report.findings
     assert report.finding_count == len(report.findings) < 50, "one damage, few findings"
+
+
+def test_each_broken_link_is_one_finding(tmp_path: Path, kept: tuple[Path, dict[State, Payment]]) -> None:
+    """The chain is taken up again at the next whole hash: of two facts far apart that were rewritten both are named,
+    and nothing behind them; the last one is not taken for whole either."""
+    shutil.copytree(kept[0], tmp_path / "data")
+    with damaging(tmp_path / "data") as damage:
+        for sequence in (100, 101, 190, 220):
+            _chain_rewritten(damage, sequence)
+    findings = verify.verify(tmp_path / "data").findings
+    broken = [finding for finding in findings if "chain is broken" in finding.what]
+    assert [int(finding.key, 16) for finding in broken] == [100, 190, 220]
+
+
+def test_the_whole_hashes_are_held_against_the_chain(tmp_path: Path, kept: tuple[Path, dict[State, Payment]]) -> None:
+    """One that was exchanged for another is named, though what is before and behind it fits."""
+    shutil.copytree(kept[0], tmp_path / "data")
+    key = layout.number(2 * log.CHECKPOINT_EVERY)
+    with damaging(tmp_path / "data") as damage:
+        _, whole, body = log.unseal_fact(layout.SEQ2FACT, key, damage.get(layout.SEQ2FACT, key))
+        other = whole[: log.TAG_BYTES] + bytes(log.HASH_BYTES - log.TAG_BYTES)
+        damage.put(layout.SEQ2FACT, key, log.seal_fact(key, other, body))
+    report = verify.verify(tmp_path / "data")
+    assert report.findings[0].key == key.hex()
 
 
 @fills("FINDINGS_MAX")
