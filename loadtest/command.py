@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from loadtest import compare, report, scenario
+from loadtest import compare, document, report, scenario
 from loadtest.figures import add_figures
 from loadtest.http2 import PeerBroke
 from loadtest.processes import Failed
@@ -28,7 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`run [SCENARIO]`, `compare A B`, `report RESULT`."""
+    """`run [SCENARIO]`, `compare A B`, `report RESULT`, `document RESULT …`."""
     acts = parser.add_subparsers(dest="act", required=True, metavar="WHAT")
     begin = acts.add_parser("run", help="run a scenario and write its result")
     begin.add_argument("scenario", nargs="?", default=CANONICAL, help=f"{', '.join(scenario.names())}, or a .toml file")
@@ -41,11 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     both.add_argument("after", type=Path, metavar="B.json")
     draw = acts.add_parser("report", help="a result as one HTML page, on standard output")
     draw.add_argument("result", type=Path, metavar="RESULT.json")
+    tell = acts.add_parser("document", help="results as the figures of a document, each with its commit")
+    tell.add_argument("results", type=Path, nargs="+", metavar="RESULT.json")
+    tell.add_argument("--into", type=Path, default=Path("docs/performance.md"), metavar="FILE.md")
 
 
 def run(chosen: argparse.Namespace) -> int:
     """0 done · 1 a part of it failed, or money was lost or paid twice · 2 wrong usage."""
-    acts = {"run": _run, "compare": _compare, "report": _report}
+    acts = {"run": _run, "compare": _compare, "report": _report, "document": _document}
     return acts[chosen.act](chosen)
 
 
@@ -62,6 +65,20 @@ def _report(chosen: argparse.Namespace) -> int:
     if result is None:
         return WRONG
     print(report.page(result), end="")
+    return 0
+
+
+def _document(chosen: argparse.Namespace) -> int:
+    results = [_read(file) for file in chosen.results]
+    whole = [one for one in results if one is not None]
+    if len(whole) < len(results):
+        return WRONG
+    try:
+        document.write(whole, chosen.into)
+    except (document.NoPlace, OSError) as error:
+        print(error, file=sys.stderr)
+        return WRONG
+    print(f"written: {chosen.into}")
     return 0
 
 

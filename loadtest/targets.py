@@ -61,14 +61,14 @@ def table(result: Result) -> list[str]:
     lines = [f"{'target':<54}{'at':>4} {'target':>14} {'reached':>12}"]
     for target in TARGETS:
         found, reached = result.get(target.key), target.reached(result)
-        shown = "not in run" if found is None else f"{_number(float(found))} {target.unit}"
+        shown = "not in run" if found is None else f"{number(float(found))} {target.unit}"
         mark = {True: "yes", False: "no", None: f"({target.scenario})"}[reached]
         sign = ">=" if target.least else "<="
-        lines.append(f"{target.what:<54}{sign:>4} {_number(target.value):>11} {target.unit:<2} {shown:>12}  {mark}")
-    return [*lines, "", *_measured(result), "", *_circumstances(result)]
+        lines.append(f"{target.what:<54}{sign:>4} {number(target.value):>11} {target.unit:<2} {shown:>12}  {mark}")
+    return [*lines, "", *_measured(result), "", *circumstances(result)]
 
 
-_MEASURED = {
+MEASURED = {
     "accept_unary": "accept, unary, plaintext",
     "accept_unary_tls": "accept, unary, mutual TLS",
     "accept_stream": "accept, streaming, plaintext",
@@ -87,7 +87,7 @@ def _measured(result: Result) -> list[str]:
     """Rates and server CPU as measured, and the rates as the probe normalises them."""
     normalised = result["normalised"]
     lines = [f"{'measured in this run':<54}{'per second':>12} {'normalised':>12} {'CPU us each':>12}"]
-    for name, what in _MEASURED.items():
+    for name, what in MEASURED.items():
         if (per_s := result.get(f"{name}_per_s")) is None:
             continue
         nominal = f"{normalised[f'{name}_per_s']:,.0f}" if f"{name}_per_s" in normalised else ""
@@ -100,7 +100,8 @@ def _measured(result: Result) -> list[str]:
     return lines if len(lines) > 1 else []
 
 
-def _circumstances(result: Result) -> list[str]:
+def circumstances(result: Result) -> list[str]:
+    """What the figures depend on; the commit and the machine first."""
     about, probe_us, flush_ms = result["machine"], result["probe_us"], result["flush_ms"]
     return [
         f"commit {result['commit']} · {about['system']}, {about['cores']} cores, Python {about['python']}",
@@ -121,5 +122,5 @@ def _warning(result: Result) -> list[str]:
     ]
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.2f}"
