@@ -297,8 +297,7 @@ class LmdbStore:
             return view.next_inquiry_ns(bank)
 
     async def in_state(self, state: State, *, after: bytes = b"", limit: int) -> list[Payment]:
-        """The SETTLED have no index: finding those looks at every payment on the way to them."""
-        if state is State.SETTLED:
+        if state is State.SETTLED:  # has no index: this looks at every payment on the way to them
             return await self._all_pages(PaymentFilter(states=frozenset((state,))), after, limit)
         await trio.lowlevel.checkpoint()
         with self._view() as view:
