@@ -193,7 +193,7 @@ SEQUENCE_BYTES: Final = 6
 PART_FACTS: Final = 64
 """Versions whose sequences are in one entry of payment2seq: 1 to 64 are in part 0."""
 PART_BYTES: Final = 4
-PART_MAX: Final = (1 << 8 * PART_BYTES) - 1
+LAST_PART: Final = (1 << 8 * PART_BYTES) - 1
 PART_FACTS_USUAL: Final = 5
 """Received, cleared, marked, accepted, settled: the first entry has room for them, so that it stays where it is."""
 

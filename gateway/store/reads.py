@@ -286,7 +286,7 @@ class View:
     def _store_sequences(self) -> Iterator[int]:
         """Of the facts about the store, newest first."""
         cursor: Any = self._txn.cursor(db=self._db[layout.PAYMENT2SEQ])
-        beyond = cursor.set_range(layout.part_key(STORE_ID, layout.PART_MAX))
+        beyond = cursor.set_range(layout.part_key(STORE_ID, layout.LAST_PART))
         found = cursor.prev() if beyond else cursor.last()
         while found and cursor.key().startswith(STORE_ID):
             yield from reversed(layout.sequences(cursor.value()))

@@ -10,7 +10,7 @@ from typing import Final
 from gateway import limits
 from gateway.core.payment import REFERENCE_CHARS
 
-REMEMBERED: Final = limits.RECENT_PAYMENTS_MAX
+REMEMBERED_MAX: Final = limits.RECENT_PAYMENTS_MAX
 """Of each kind, as packed: a payment's are written in its record, its facts and an index within moments."""
 
 _PREFIXES: Final = {"CW": b"W", "CB": b"B"}
@@ -23,7 +23,7 @@ _SPAN_ID_BYTES: Final = 8
 PACKED_TRACEPARENT_BYTES: Final = _TRACE_ID_BYTES + _SPAN_ID_BYTES + 1
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(REMEMBERED_MAX)
 def packed_reference(text: str) -> bytes:
     """A wire or message reference of ours (two letters and upper-case hexadecimal); b"" of any other text."""
     prefix = _PREFIXES.get(text[:2])
@@ -41,7 +41,7 @@ def reference_of(packed: bytes) -> str:
     return _PREFIX_OF[packed[:1]] + packed[1:].hex().upper()
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(REMEMBERED_MAX)
 def packed_traceparent(text: str) -> bytes:
     """W3C Trace Context, version 00; b"" of any other text."""
     if len(text) != _TRACEPARENT_CHARS or not text.startswith("00-"):

@@ -233,7 +233,7 @@ class Batch:
         """How many facts about the store there are."""
         of_batch = [key for key in self._entries if key.startswith(STORE_ID)]
         cursor = self._txn.cursor(db=self._db[layout.PAYMENT2SEQ])
-        beyond = cursor.set_range(layout.part_key(STORE_ID, layout.PART_MAX))
+        beyond = cursor.set_range(layout.part_key(STORE_ID, layout.LAST_PART))
         found = cursor.prev() if beyond else cursor.last()
         stored = bytes(cursor.key()) if found else b""
         key = max([*of_batch, stored] if stored.startswith(STORE_ID) else of_batch, default=b"")

@@ -73,9 +73,9 @@ def test_whatever_is_packed_is_exact(text: str) -> None:
     assert bool(packed) >= is_wire_reference(text)
 
 
-@fills("REMEMBERED")
+@fills("REMEMBERED_MAX")
 def test_what_is_remembered_is_bounded() -> None:
     """However many references pass, no more are remembered than payments are."""
-    for number in range(spelling.REMEMBERED + 10):
+    for number in range(spelling.REMEMBERED_MAX + 10):
         spelling.packed_reference(f"CW{number:028X}")
-    assert spelling.packed_reference.cache_info().currsize == spelling.REMEMBERED == limits.RECENT_PAYMENTS_MAX
+    assert spelling.packed_reference.cache_info().currsize == spelling.REMEMBERED_MAX == limits.RECENT_PAYMENTS_MAX

@@ -31,7 +31,6 @@ UNFILLED: Final = frozenset(
         "STREAM_ID_MAX",  # gateway/connector/http2_wire.py
         "TEXT_CHARS_MAX",  # adapters/iso20022/reader.py
         "UNSENT_BYTES_MAX",  # gateway/net/tls_stream.py
-        "VERSION_MAX",  # gateway/store/layout.py
         "_DECIMALS_MAX",  # adapters/iso20022/elements.py
         "elements._DIGITS_MAX",  # adapters/iso20022/elements.py
         "http1_wire.IDLE_S_MAX",  # gateway/connector/http1_wire.py
