@@ -5,25 +5,35 @@ say that the bank has the payment already (an earlier "not found" was wrong, the
 A message that leaves all the same would be a second send over evidence (law 4). So whoever sends registers its
 payments before the mark, every commit is looked through, and the connector asks `wanted` in the very moment in which
 the request becomes bytes: with no checkpoint between the question and the bytes.
+
+A commit can be read before it is told. So a payment is registered with the version it was read at, and what is told of
+that version or an older one is no news: the lane would otherwise call off what it has just read, for its own admission.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from gateway.core.facts import Fact
+from gateway.core.payment import Payment
 from gateway.core.ports import Store
 from gateway.core.states import State
 
 
 class Departure:
-    """One message on its way to its first byte."""
+    """One message on its way to its first byte, with the version of each of its payments as it was read."""
 
-    def __init__(self) -> None:
+    def __init__(self, payments: Sequence[Payment]) -> None:
+        self._versions = {payment.id: payment.version for payment in payments}
         self._moved_on = False
 
     def wanted(self) -> bool:
         """Whether every payment of the message is still where its mark put it, as far as any commit told."""
         return not self._moved_on
+
+    def told(self, fact: Fact) -> None:
+        """What happened to one of its payments; also, late, what it was read with."""
+        if fact.after is not State.SENDING and fact.version > self._versions[fact.payment_id]:
+            self._moved_on = True
 
     def call_off(self) -> None:
         self._moved_on = True
@@ -37,12 +47,12 @@ class Departures:
         store.on_commit(self._told)
 
     @contextmanager
-    def of(self, payment_ids: Sequence[bytes]) -> Iterator[Departure]:
+    def of(self, payments: Sequence[Payment]) -> Iterator[Departure]:
         """Registers a message for as long as it is on its way; enter it before the mark is handed to the store. One
         of whose payments another message is on its way already is called off from the start."""
-        departure = Departure()
-        own = [payment_id for payment_id in payment_ids if self._of.setdefault(payment_id, departure) is departure]
-        if len(own) < len(payment_ids):
+        departure = Departure(payments)
+        own = [one.id for one in payments if self._of.setdefault(one.id, departure) is departure]
+        if len(own) < len(payments):
             departure.call_off()
         try:
             yield departure
@@ -52,5 +62,6 @@ class Departures:
 
     def _told(self, facts: Sequence[Fact]) -> None:
         for fact in facts:
-            if fact.payment_id in self._of and fact.after is not State.SENDING:
-                self._of[fact.payment_id].call_off()
+            departure = self._of.get(fact.payment_id)
+            if departure is not None:
+                departure.told(fact)

@@ -1,8 +1,10 @@
 """What every room may reach for: the store, the clock, the trail, and the banks with their words and wires."""
 
+import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import trio
 
@@ -29,6 +31,29 @@ class Bank:
     def collects(self) -> bool:
         """Whether its mailbox is read."""
         return self.profile.collect.enabled and isinstance(self.adapter, Collects)
+
+
+DRAWN_BYTES: Final = 4_096  # of randomness at a time: four hundred ids
+
+
+class Entropy:
+    """Random bytes in small pieces, from the system in large ones: called with a number, gives as many that nobody else
+    gets. For one process: it must not be forked.
+
+    A question to the system lets go of the interpreter, and on the event loop that costs a turn of the writer's thread:
+    for the ten bytes of a payment's id more than for all the rest of it.
+    """
+
+    def __init__(self, draw: Callable[[int], bytes] = os.urandom) -> None:
+        self._draw = draw
+        self._drawn = b""
+        self._at = 0
+
+    def __call__(self, size: int) -> bytes:
+        if self._at + size > len(self._drawn):
+            self._drawn, self._at = self._draw(max(size, DRAWN_BYTES)), 0
+        start, self._at = self._at, self._at + size
+        return self._drawn[start : self._at]
 
 
 class Quarantine:

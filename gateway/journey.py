@@ -11,8 +11,8 @@ out of the exchange is *not sent*, *answered* or *maybe sent*; what is none of t
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -62,8 +62,11 @@ Refusal = InvalidInstruction | BankUnknown | KeyReused | Quarantined
 
 def room_for(house: House, count: int) -> int:
     """How many instructions `accept` would take now, at least one; asked first. Raises Overloaded or StoreFailed."""
-    with _shed_counted(house, count):
+    try:
         room = house.store.check_room(count)
+    except Overloaded:
+        house.trail.count(names.SHED, count, queue="writer")
+        raise
     if room < count:
         house.trail.count(names.SHED, count - room, queue="writer")
     return room
@@ -116,8 +119,7 @@ async def deliver(house: House, bank: Bank, payments: Sequence[Payment]) -> bool
         return await _uncomposable(house, bank, payments, happenings.held(Reason.COMPOSE_FAILED, HOLD_DEFECT))
     if len(payments) > 1 and len(request.body) > bank.profile.lane.bulk_bytes_max:
         return await _in_parts(house, bank, (payments[: len(payments) // 2], payments[len(payments) // 2 :]))
-    ids = [payment.id for payment in payments]
-    with _send_span(house, bank, payments) as span, house.departures.of(ids) as departure:
+    with _send_span(house, bank, payments) as span, house.departures.of(payments) as departure:
         if not await _mark(house, bank, submission, request):
             return None
         if failpoints.armed:
@@ -231,18 +233,12 @@ async def _committed(house: House, admissions: Sequence[Admission], parent: str)
     """Law 1: returns after the commit. The span is the wait for it, which many calls share."""
     if not admissions:
         return []
-    span = house.trail.span(names.COMMIT, parent=parent, batch=len(admissions))
-    with span, _shed_counted(house, len(admissions)):
-        return await house.store.admit(admissions)
-
-
-@contextmanager
-def _shed_counted(house: House, count: int) -> Iterator[None]:
-    try:
-        yield
-    except Overloaded:
-        house.trail.count(names.SHED, count, queue="writer")
-        raise
+    with house.trail.span(names.COMMIT, parent=parent, batch=len(admissions)):
+        try:
+            return await house.store.admit(admissions)
+        except Overloaded:
+            house.trail.count(names.SHED, len(admissions), queue="writer")
+            raise
 
 
 def _result_of(answer: Admitted | Refusal) -> str:

@@ -63,8 +63,7 @@ class Gathering:
             if len(taken) == most:
                 left.extend(self._others[place:])
                 break
-            ready = not message.payments or self._ready_ns(message) <= now_ns
-            (taken if ready else left).append(message)
+            (taken if self._is_ready(message, now_ns) else left).append(message)
         self._others = left
         for message in taken:
             self._close(message)
@@ -93,11 +92,14 @@ class Gathering:
             self._others.append(message)
         return message
 
+    def _is_ready(self, message: _Message, now_ns: int) -> bool:
+        """Also where the clock shows a moment before its oldest payment came: it was set back, and due stays due."""
+        return not message.payments or not _since_ns(message) <= now_ns < self._ready_ns(message)
+
     def _ready_ns(self, message: _Message) -> int:
-        oldest = next(iter(message.payments.values()))
-        since_ns = max(oldest.received_at_ns, oldest.send_after_ns)
+        instant = message.key[-1] is Rail.INSTANT
         full = len(message.payments) >= self._lines_max
-        return since_ns if full or oldest.instruction.rail is Rail.INSTANT else since_ns + self._wait_ns
+        return _since_ns(message) + (0 if full or instant else self._wait_ns)
 
     def _close(self, message: _Message) -> None:
         """Nothing joins a message that has left."""
@@ -105,3 +107,9 @@ class Gathering:
             del self._of[payment_id]
         if self._open.get(message.key) is message:
             del self._open[message.key]
+
+
+def _since_ns(message: _Message) -> int:
+    """Since when its oldest payment may leave."""
+    oldest = next(iter(message.payments.values()))
+    return max(oldest.received_at_ns, oldest.send_after_ns)

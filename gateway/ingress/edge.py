@@ -1,12 +1,11 @@
-"""The gRPC edge put together: listeners, services, health, reflection, and a span around every call.
+"""The gRPC edge put together: listeners, services, health and reflection.
 
 Two listeners are two servers with the same house behind them: who connects without TLS (loopback only, off by
 default) acts as the one principal its configuration names, and can never be taken for a caller with a certificate.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -26,18 +25,16 @@ from gateway.ingress.doubts import DoubtService
 from gateway.ingress.payments import PaymentService, Watch
 from gateway.ingress.principals import Principals
 from gateway.ingress.quarantine import QuarantineService
-from gateway.ingress.shedding import Shedding
-from gateway.ingress.trace import in_call, traceparent
+from gateway.ingress.shedding import Shedding, Submissions
+from gateway.ingress.traced import TracedCall
 from gateway.net.tls import TlsContext, TlsFileBad, TlsServerFiles, server_context
 from gateway.net.tls_renewal import Renewal, refuse_expired
 from gateway.net.tls_stream import TlsStream
 from gateway.rpc import reflection
 from gateway.rpc.callers import Callers
-from gateway.rpc.context import Context
 from gateway.rpc.health import Health
 from gateway.rpc.limits import ServerLimits
 from gateway.rpc.server import Listener, Server
-from gateway.rpc.status import RpcError
 from gateway.telemetry import names
 
 logger = logging.getLogger(__name__)
@@ -67,6 +64,7 @@ class Edge:
         self._breaker_of = breaker_of
         self._health = Health()
         self._callers = Callers(limits_of(config))  # of both listeners: they share the core
+        self._submissions = Submissions()  # of both listeners too
         self._draining = False
         self._servers: list[tuple[Server, Listener]] = []
         self._certificates: Renewal | None = None
@@ -131,13 +129,13 @@ class Edge:
     async def _add(self, name: str, host: str, port: int, principals: Principals, upgrade: Upgrade | None) -> None:
         server = Server(
             limits=limits_of(self._config),
-            intercept=self._traced,
-            gate=Shedding(self._house),
+            intercept=partial(TracedCall, self._house.trail),
+            gate=Shedding(self._house, self._submissions),
             callers=self._callers,
             caller_of=principals.name_of,
         )
         watches_max = self._config.grpc.watches_per_principal_max
-        payments = PaymentService(self._house, principals, self._watch, watches_max)
+        payments = PaymentService(self._house, principals, self._watch, watches_max, self._submissions)
         payment_service_pb2_grpc.add_PaymentServiceServicer_to_server(payments, server)
         banks = BankService(self._house, principals, self._breaker_of)
         bank_service_pb2_grpc.add_BankServiceServicer_to_server(banks, server)
@@ -151,26 +149,6 @@ class Edge:
         self._servers.append((server, Listener(listener, upgrade)))
         bound = listener.socket.getsockname()
         self.addresses[name] = f"{bound[0]}:{bound[1]}"
-
-    @asynccontextmanager
-    async def _traced(self, context: Context) -> AsyncIterator[None]:
-        """One span per call; what the call causes is traced below it."""
-        parent, method = traceparent(context.invocation_metadata()), context.method.lstrip("/")
-        trail, began_s = self._house.trail, trio.current_time()
-        with trail.span(names.CALL, parent=parent, method=method) as call, in_call(call.traceparent or parent):
-            status = "CANCELLED"
-            try:
-                yield
-                status = context.final_status.code.name
-            except RpcError as error:
-                status = error.code.name
-                raise
-            except Exception:
-                status = "UNKNOWN"
-                raise
-            finally:
-                call.note(status=status)
-                trail.observe(names.CALL_S, trio.current_time() - began_s, method=method, status=status)
 
     def _mark(self) -> None:
         """`live` stays true while the process can answer at all; `ready` and "" say whether payments are taken; a

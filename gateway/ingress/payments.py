@@ -37,6 +37,7 @@ from gateway.ingress.errors import (
 )
 from gateway.ingress.places import Places
 from gateway.ingress.principals import Principals
+from gateway.ingress.shedding import Submissions
 from gateway.ingress.trace import parent_of
 from gateway.ingress.turns import RETRY_AFTER_S, TURN_MAX, Turns
 from gateway.journey import Refusal, accept, room_for
@@ -45,8 +46,10 @@ from gateway.telemetry import names
 
 ACCEPT_MAX: Final = 256
 """Instructions of one stream handled at once: about 10 ms of work without a pause for others, and one commit."""
-ANSWERS_MAX: Final = 16
-"""Answers of these made at a time: a refusal with its details takes some 50 us."""
+ANSWERS_MAX: Final = 128
+"""Answers of these made at a time: some 5 us each, half a millisecond without a pause for others."""
+REFUSAL_ANSWERS: Final = 8
+"""A refusal with its details takes as long as so many."""
 LINKS_MAX: Final = 32
 """Traces that one page handed to a watcher is linked to at most."""
 HISTORY_MAX: Final = 1_000  # facts of one payment shown at once; a payment with more is watched or audited instead
@@ -82,9 +85,15 @@ class Watch(Protocol):
 
 class PaymentService(PaymentServiceServicer):
     def __init__(
-        self, house: House, principals: Principals, watch: Watch, watches_max: int = limits.WATCHERS_MAX
+        self,
+        house: House,
+        principals: Principals,
+        watch: Watch,
+        watches_max: int = limits.WATCHERS_MAX,
+        submissions: Submissions | None = None,
     ) -> None:
-        """`watches_max`: of one principal at once."""
+        """`watches_max`: of one principal at once. `submissions`: what the gate before us looks at."""
+        self._submissions = submissions or Submissions()
         self._house = house
         self._store = house.store
         self._principals = principals
@@ -95,7 +104,7 @@ class PaymentService(PaymentServiceServicer):
     async def SubmitPayment(  # noqa: N802 (the API's name, as below)
         self, request: service.SubmitPaymentRequest, context: Call
     ) -> service.SubmitPaymentResponse:
-        with answered():
+        with answered(), self._submissions:
             caller = self._principals.of(context.peer_certificate)
             room_for(self._house, 1)
             drafts = [translate.draft(request.instruction)]
@@ -197,10 +206,13 @@ class PaymentService(PaymentServiceServicer):
             admitted = await accept(self._house, caller, drafts, parent)
         except Overloaded as error:
             shed = error
-        for start in range(0, len(admitted), ANSWERS_MAX):
-            part = slice(start, start + ANSWERS_MAX)
-            answers += map(_answer, arrived[part], admitted[part])
-            await trio.lowlevel.checkpoint()
+        made = 0
+        for request, answer in zip(arrived, admitted, strict=False):
+            answers.append(_answer(request, answer))
+            made += 1 if isinstance(answer, Admitted) else REFUSAL_ANSWERS
+            if made >= ANSWERS_MAX:
+                made = 0
+                await trio.lowlevel.checkpoint()
         if len(answers) < len(arrived):
             told = as_proto(as_rpc_error(shed or Overloaded("store queue", RETRY_AFTER_S)))
             answers += [_refused(request, told) for request in arrived[len(answers) :]]

@@ -20,24 +20,52 @@ ADMITTING: Final = "/causeway.v1.PaymentService/SubmitPayment"
 STATUSES_MAX: Final = 256  # kept ready-made: two queues, each up to ten seconds in tenths
 
 
+SUBMISSIONS_MAX: Final = 512
+"""Unary submissions open at once, of all callers: 0.2 s of one core. Where the core is what runs out, the writer's
+queue stays empty and would take them all: calls then piled up by the thousand, and each waited for all others."""
+BUSY_RETRY_AFTER_S: Final = 0.5
+
+
+class Submissions:
+    """Counts the unary submissions whose handlers run; shared by whoever serves them and the gate before them."""
+
+    __slots__ = ("open",)
+
+    def __init__(self) -> None:
+        self.open = 0
+
+    def __enter__(self) -> None:
+        self.open += 1
+
+    def __exit__(self, *exc: object) -> None:
+        self.open -= 1
+
+
 class Shedding:
     """The gate of gateway.rpc's Server."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, submissions: Submissions | None = None) -> None:
         self._house = house
+        self._submissions = submissions or Submissions()
 
     def __call__(self, method: str) -> Status | None:
         """The end of a call that there is no room for; None lets it in."""
         if method != ADMITTING:
             return None
+        if self._submissions.open >= SUBMISSIONS_MAX:
+            self._house.trail.count(names.SHED, queue="calls")
+            return self._shed(Overloaded("submission queue", BUSY_RETRY_AFTER_S), method)
         try:
             room_for(self._house, 1)
         except StoreFailed:
             return None  # the handler says so, and the daemon ends
         except Overloaded as error:
-            self._house.trail.observe(names.CALL_S, 0.0, method=method.lstrip("/"), status="RESOURCE_EXHAUSTED")
-            return _status(str(error), round(10 * error.retry_after_s))
+            return self._shed(error, method)
         return None
+
+    def _shed(self, error: Overloaded, method: str) -> Status:
+        self._house.trail.observe(names.CALL_S, 0.0, method=method.lstrip("/"), status="RESOURCE_EXHAUSTED")
+        return _status(error.what, round(10 * error.retry_after_s))
 
 
 @lru_cache(STATUSES_MAX)

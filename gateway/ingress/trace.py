@@ -1,8 +1,7 @@
 """The caller's trace, as W3C Trace Context carries it. What is not valid is ignored: it must not cost a payment."""
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Final
 
@@ -23,19 +22,10 @@ def traceparent(metadata: Iterable[tuple[str, str | bytes]]) -> str:
     return f"00{value[2:_VERSION_0_CHARS]}"
 
 
-_call: ContextVar[str] = ContextVar("call", default="")
-
-
-@contextmanager
-def in_call(span: str) -> Iterator[None]:
-    """Within it `parent_of` answers with `span`, the traceparent of the call's own span."""
-    token = _call.set(span)
-    try:
-        yield
-    finally:
-        _call.reset(token)
+call_span: ContextVar[str] = ContextVar("call_span", default="")
+"""The traceparent of the call's own span, set while its handler runs."""
 
 
 def parent_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:
     """The parent for what a call causes: the call's span where there is one, else what the caller sent."""
-    return _call.get() or traceparent(metadata)
+    return call_span.get() or traceparent(metadata)

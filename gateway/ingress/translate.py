@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -30,6 +31,9 @@ from gateway.core.states import State
 from gateway.intake.draft import Draft
 
 NANOS: Final = 1_000_000_000
+PARTIES_KEPT_MAX: Final = 4_096
+PARTY_BYTES_KEPT_MAX: Final = 512
+"""A party of a larger message is translated anew each time: what is kept of strangers stays below 4 MiB."""
 
 _RAILS: Final[dict[int, Rail]] = {
     pb.RAIL_UNSPECIFIED: Rail.NORMAL,
@@ -96,6 +100,13 @@ def _money(message: money_pb2.Money, broken: list[Violation]) -> Money:
 
 
 def _party(message: pb.Party) -> Party:
+    """Parties recur; the same bytes are the same party, and the same object."""
+    raw = message.SerializeToString()
+    return _kept_party(raw) if len(raw) <= PARTY_BYTES_KEPT_MAX else _new_party(raw)
+
+
+def _new_party(raw: bytes) -> Party:
+    message = pb.Party.FromString(raw)
     account = message.account
     return Party(
         name=message.name,
@@ -103,6 +114,9 @@ def _party(message: pb.Party) -> Party:
         agent_bic=message.agent_bic,
         address=_address(message.address) if message.HasField("address") else Address(),
     )
+
+
+_kept_party: Final = lru_cache(maxsize=PARTIES_KEPT_MAX)(_new_party)
 
 
 def _address(message: pb.Address) -> Address:

@@ -7,10 +7,11 @@ later (an end-to-end id, the chosen bank, the charge bearer) depends on configur
 """
 
 import hashlib
+from collections.abc import Sequence
 from decimal import Context, Decimal
 
 from gateway.core.errors import Violation
-from gateway.core.payment import Instruction, Party
+from gateway.core.payment import Instruction
 from gateway.intake.draft import Draft
 
 _VERSION = "causeway instruction 1"
@@ -21,17 +22,16 @@ _EXACT = Context(prec=64, traps=[])
 """More digits than google.type.Money can carry (28): nothing is rounded, nothing is raised."""
 
 
-def content(told: Instruction, draft: Draft) -> bytes:
-    """The canonical encoding of what a client sent: `told` is the draft's instruction, normalized. The idempotency
-    key is not part of it: it names the content."""
+def content(told: Instruction, parties: Sequence[str], draft: Draft) -> bytes:
+    """The canonical encoding of what a client sent: `told` is the draft's instruction, normalized, `parties` are the
+    parts of its debtor and then its creditor. The idempotency key is not part of it: it names the content."""
     labels = [text for pair in told.labels for text in pair]
     parts = [
         _VERSION,
         told.end_to_end_id,
         told.amount.currency,
         _plain(told.amount.value),
-        *_party(told.debtor),
-        *_party(told.creditor),
+        *parties,
         told.bank,
         told.requested_execution_date.isoformat() if told.requested_execution_date else "",
         told.purpose,
@@ -55,21 +55,6 @@ def fingerprint(content: bytes) -> bytes:
 def _plain(value: Decimal) -> str:
     """1 and 1.00 are the same amount, also when the currency is one we no longer know."""
     return str(value.normalize(_EXACT))
-
-
-def _party(party: Party) -> tuple[str, ...]:
-    account, address = party.account, party.address
-    return (
-        party.name,
-        account.iban,
-        account.other,
-        party.agent_bic,
-        address.street,
-        address.building,
-        address.postal_code,
-        address.town,
-        address.country,
-    )
 
 
 def _broken(violations: tuple[Violation, ...]) -> list[str]:

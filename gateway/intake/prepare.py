@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from gateway.config import BankProfile
 from gateway.core.errors import BankUnknown, InvalidInstruction
-from gateway.core.payment import Account, Address, ChargeBearer, Instruction, Money, Party
+from gateway.core.payment import ChargeBearer, Instruction, Money, Party
 from gateway.intake.bank import BankBook
 from gateway.intake.draft import Draft
 from gateway.intake.fingerprint import content, fingerprint
+from gateway.intake.known import compact, known
 from gateway.intake.places import DECIMALS, within_sepa
 from gateway.intake.rule import Case
 from gateway.intake.rules import violations
@@ -28,13 +29,15 @@ class Prepared:
 
 def prepare(draft: Draft, *, today: date, banks: BankBook) -> Prepared:
     """Never raises for what a client sent. `today` is the date in UTC."""
-    told = normalized(draft.instruction)
-    said = content(told, draft)
+    debtor, creditor = known(draft.instruction.debtor), known(draft.instruction.creditor)
+    told = _normalized(draft.instruction, debtor.written, creditor.written)
+    said = content(told, debtor.parts + creditor.parts, draft)
     bank = banks.choose(told.bank, told.debtor.account.number)
     profile = None if isinstance(bank, BankUnknown) else bank
     sepa = within_sepa(told.debtor.account.iban, told.creditor.account.iban, told.amount.currency)
     told = _completed(told, draft, sepa, profile)
-    broken = (*draft.broken, *violations(Case(told, today, sepa, profile, len(said))))
+    case = Case(told, today, sepa, profile, len(said))
+    broken = (*draft.broken, *violations(case, parties_sound=debtor.sound and creditor.sound))
     if broken:
         return Prepared(told, fingerprint(said), InvalidInstruction(broken))
     if profile is None:
@@ -53,20 +56,20 @@ def _completed(told: Instruction, draft: Draft, sepa: bool, bank: BankProfile | 
     return replace(told, charge_bearer=charge_bearer, bank=name)
 
 
-def normalized(told: Instruction) -> Instruction:
+def _normalized(told: Instruction, debtor: Party, creditor: Party) -> Instruction:
     """The same content in the one way we write it: trimmed, IBANs without blanks, codes in upper case, the amount
     with its currency's decimals, labels by key. The idempotency key is taken as it came."""
     return Instruction(
         idempotency_key=told.idempotency_key,
         end_to_end_id=told.end_to_end_id.strip(),
         amount=_money(told.amount),
-        debtor=_party(told.debtor),
-        creditor=_party(told.creditor),
+        debtor=debtor,
+        creditor=creditor,
         bank=told.bank.strip(),
         requested_execution_date=told.requested_execution_date,
         purpose=told.purpose.strip().upper(),
         remittance=told.remittance.strip(),
-        creditor_reference=_compact(told.creditor_reference),
+        creditor_reference=compact(told.creditor_reference),
         charge_bearer=told.charge_bearer,
         rail=told.rail,
         labels=tuple(sorted(told.labels)),
@@ -86,27 +89,3 @@ def _money(amount: Money) -> Money:
 _DIGITS_MAX = 20
 """Digits before the point up to which an amount is rewritten; the rules allow fewer."""
 _UNIT = {decimals: Decimal(1).scaleb(-decimals) for decimals in set(DECIMALS.values())}
-
-
-def _party(party: Party) -> Party:
-    return Party(
-        name=party.name.strip(),
-        account=Account(iban=_compact(party.account.iban), other=party.account.other.strip()),
-        agent_bic=_compact(party.agent_bic),
-        address=_address(party.address) if party.address else party.address,
-    )
-
-
-def _address(address: Address) -> Address:
-    return Address(
-        street=address.street.strip(),
-        building=address.building.strip(),
-        postal_code=address.postal_code.strip(),
-        town=address.town.strip(),
-        country=address.country.strip().upper(),
-    )
-
-
-def _compact(number: str) -> str:
-    """As machines write it: people group account numbers and references in fours."""
-    return number.upper() if number.isalnum() or not number else "".join(number.split()).upper()

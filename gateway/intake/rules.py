@@ -23,11 +23,11 @@ from gateway.intake.rule import (
 )
 
 
-def violations(case: Case) -> list[Violation]:
-    """Every rule that does not hold, in the table's order."""
+def violations(case: Case, *, parties_sound: bool = False) -> list[Violation]:
+    """Every rule that does not hold, in the table's order. `parties_sound`: that those for parties hold is known."""
     return [
         Violation(f"instruction.{rule.field}".rstrip("."), rule.reason, rule.says.format(case=case))
-        for holds, rule in _CHECKS
+        for holds, rule in (_CHECKS_WITHOUT_PARTIES if parties_sound else _CHECKS)
         if not holds(case)
     ]
 
@@ -215,3 +215,4 @@ RULES: Final[tuple[Rule, ...]] = (
 )
 """Every rule, in the order in which violations are listed."""
 _CHECKS: Final = tuple((rule.holds, rule) for rule in RULES)
+_CHECKS_WITHOUT_PARTIES: Final = tuple((rule.holds, rule) for rule in (*_INSTRUCTION, *_REST))

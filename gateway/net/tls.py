@@ -92,7 +92,10 @@ def client_context(files: TlsClientFiles, alpn: Sequence[str] = ALPN) -> SSL.Con
 def server_context(files: TlsServerFiles, alpn: Sequence[str] = ALPN) -> SSL.Context:
     """Raises TlsFileBad. The server's order of `alpn` decides; a client that offers only others is refused."""
     context = _context(files.certificate, files.key, files.client_authority, files.revocations)
-    context.load_client_ca(str(files.client_authority).encode())
+    try:
+        context.load_client_ca(str(files.client_authority).encode())
+    except SSL.Error as error:  # OpenSSL reads the file itself, and it may have been replaced since we did
+        raise TlsFileBad(files.client_authority, "does not hold PEM certificates") from error
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _note_verification)
     context.set_session_id(b"causeway")  # OpenSSL refuses to resume verified sessions without one
     context.set_options(SSL.OP_NO_TICKET)  # a session is never resumed: each connection shows its certificate anew

@@ -44,7 +44,7 @@ class MalformedMetadata(Exception):
     """An HTTP/2 request whose gRPC headers cannot be read; the text says which and why."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RequestHead:
     """What one request's headers say. `timeout_s` is None without a deadline, `metadata` in order of arrival."""
 

@@ -22,6 +22,9 @@ from .stream import Stream
 log = logging.getLogger(__name__)
 
 _LAST_STREAM_ID: Final = 2**31 - 1
+HEADS_KEPT_MAX: Final = 16  # per connection; one peer says few different things
+HEAD_BYTES_KEPT_MAX: Final = 1_024
+"""With the fields' own weight some 2 KiB each, and 32 MiB where every connection keeps as much as it can."""
 
 
 class ServerSession(Session[Stream]):
@@ -51,6 +54,7 @@ class ServerSession(Session[Stream]):
         self._caller = (caller or Caller("", limits, now)).budget
         self._pings = PingStrikes(limits)
         self._refuse_above = _LAST_STREAM_ID
+        self._heads: dict[tuple[tuple[bytes, bytes], ...], RequestHead] = {}  # of requests that are gRPC
         self._on |= {
             http2.RequestReceived: self._on_request,
             http2.PingReceived: self._on_ping,
@@ -99,24 +103,39 @@ class ServerSession(Session[Stream]):
         if stream_id > self._refuse_above or not self._has_room():
             self._refuse(stream_id, http2.ErrorCodes.REFUSED_STREAM)
             return
-        try:
-            head = read_head(event.headers)
-        except MalformedRequest as error:
-            log.debug("malformed request: %s", error)
-            self._refuse(stream_id, http2.ErrorCodes.PROTOCOL_ERROR)
-            return
-        except MalformedMetadata as error:
-            self._answer(stream_id, NO_HEAD, trailers_only(Status(grpc.StatusCode.INTERNAL, str(error))))
-            return
-        answer = refusal(head)
-        if answer is not None:
-            self._answer(stream_id, head, answer)
-            return
+        fields = tuple(event.headers)
+        head = self._heads.get(fields)
+        if head is None:
+            head = self._new_head(stream_id, fields)
+            if head is None:
+                return
         limit = self.limits.max_receive_message_bytes
         stream = Stream(stream_id, head, MessageReader(limit, gzip=head.encoding == b"gzip"))
         stream.turn = self._turn
         self.streams[stream_id] = stream
         self._events.append(Opened(stream))
+
+    def _new_head(self, stream_id: int, fields: tuple[tuple[bytes, bytes], ...]) -> RequestHead | None:
+        """What a request's fields say; None where it has been answered already. The same fields say the same: they
+        are kept, if they are short."""
+        try:
+            head = read_head(fields)
+        except MalformedRequest as error:
+            log.debug("malformed request: %s", error)
+            self._refuse(stream_id, http2.ErrorCodes.PROTOCOL_ERROR)
+            return None
+        except MalformedMetadata as error:
+            self._answer(stream_id, NO_HEAD, trailers_only(Status(grpc.StatusCode.INTERNAL, str(error))))
+            return None
+        answer = refusal(head)
+        if answer is not None:
+            self._answer(stream_id, head, answer)
+            return None
+        if sum(len(name) + len(value) for name, value in fields) <= HEAD_BYTES_KEPT_MAX:
+            if len(self._heads) >= HEADS_KEPT_MAX:
+                self._heads.clear()
+            self._heads[fields] = head
+        return head
 
     def _has_room(self) -> bool:
         """A client may replace a call it has just reset, but not pile up handlers that are still winding down."""

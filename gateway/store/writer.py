@@ -37,6 +37,7 @@ from gateway.core.errors import Overloaded, StoreFailed
 from gateway.core.facts import Fact
 from gateway.core.ports import CommitListener
 from gateway.failpoints import Point
+from gateway.store.disk_room import DiskRoom
 from gateway.store.envelope import CorruptRecord
 from gateway.store.environment import Maps
 from gateway.store.job import Job
@@ -109,6 +110,7 @@ class Writer:
         self._noted = noted
         self._disk_free = disk_free
         """Bytes we may still take of the disk."""
+        self._disk_room = DiskRoom(disk_free, DISK_RESERVE_BYTES)
         self._queue = Waiting()
         self._latched: BaseException | None = None
         self._waiting = 0
@@ -152,7 +154,7 @@ class Writer:
             raise Overloaded("store queue", min(max(wait_s, RETRY_AFTER_QUEUE_S), RETRY_AFTER_FULL_S))
         if sheddable and self._used_bytes > SHED_SHARE * self._map_bytes_max:
             raise Overloaded("store", RETRY_AFTER_FULL_S)
-        if sheddable and self._disk_free() < DISK_RESERVE_BYTES:
+        if sheddable and not self._disk_room.there():
             # LMDB calls a write that the full disk cut short EIO, which latches: admissions must stop before that.
             raise Overloaded("disk", RETRY_AFTER_FULL_S)
         return room

@@ -123,7 +123,18 @@ def _context(parent: Place | None) -> Context:
 class OpenSpan:
     """core.ports.Span while it is open. Cheap: ids, times and what was noted."""
 
-    __slots__ = ("_before", "_trail", "attributes", "failure", "links", "name", "parent", "place", "started_at_ns")
+    __slots__ = (
+        "_before",
+        "_text",
+        "_trail",
+        "attributes",
+        "failure",
+        "links",
+        "name",
+        "parent",
+        "place",
+        "started_at_ns",
+    )
 
     def __init__(
         self,
@@ -135,6 +146,7 @@ class OpenSpan:
     ) -> None:
         self._trail = trail
         self._before: Place | None = None
+        self._text = ""
         self.name = name
         self.parent = parent
         self.links = links
@@ -150,8 +162,10 @@ class OpenSpan:
 
     @property
     def traceparent(self) -> str:
-        trace_id, span_id, sampled = self.place
-        return f"00-{trace_id:032x}-{span_id:016x}-{sampled:02x}"
+        if not self._text:
+            trace_id, span_id, sampled = self.place
+            self._text = f"00-{trace_id:032x}-{span_id:016x}-{sampled:02x}"
+        return self._text
 
     def note(self, **attributes: names.Value) -> None:
         self.attributes.update(attributes)

@@ -61,6 +61,15 @@ def test_a_message_waits_for_company_and_no_longer() -> None:
     assert gathering.take(105 * S, 8) == [(first, second)]
 
 
+def test_a_clock_set_back_keeps_nothing_from_leaving() -> None:
+    """What was due stays due, and what waits for company does not wait as long as the clock fell."""
+    alone, waiting = Gathering(1), Gathering(10, wait_ns=5 * S)
+    late = payment(1, received_at_ns=7_200 * S)
+    for gathering in (alone, waiting):
+        gathering.add([late])
+        assert gathering.take(3_600 * S, 8) == [(late,)]
+
+
 def test_a_full_message_waits_for_nobody() -> None:
     """The next one begins with what did not fit."""
     gathering = Gathering(2, wait_ns=5 * S)

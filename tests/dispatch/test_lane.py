@@ -70,6 +70,17 @@ async def test_the_mark_is_committed_before_the_request_leaves(autojump_clock: t
     assert await states(gate, payments) == [State.SETTLED]
 
 
+async def test_a_clock_set_back_stops_no_payment(autojump_clock: trio.testing.MockClock) -> None:
+    """What was admitted before the clock was corrected leaves now, not when the clock has caught up."""
+    clock = FakeClock()
+    gate = house(clock=clock)
+    payments = await queue(gate, 1, 2, received_at_ns=clock.now_ns())
+    clock.advance(-7_200)
+    async with running(gate):
+        await trio.sleep(5)
+    assert await states(gate, payments) == [State.ACCEPTED] * 2
+
+
 async def test_a_lost_reply_never_pays_twice(autojump_clock: trio.testing.MockClock) -> None:
     """Booked, and the reply lost: in doubt, and the lane never sends it again by itself, for a week."""
     gate = house()

@@ -1,18 +1,23 @@
 """Claims about the bounds of the API: as much as is allowed is served, and one more is refused or cut."""
 
-import pytest
+from contextlib import ExitStack
 
+import pytest
+from grpc import StatusCode
+
+from causeway.v1 import payment_pb2
 from causeway.v1 import payment_service_pb2 as service
 from gateway import limits
 from gateway.core.decisions import NOTE_CHARS_MAX
 from gateway.core.errors import InvalidInstruction, Overloaded, Violation
 from gateway.house import House
-from gateway.ingress import tokens
+from gateway.ingress import tokens, translate
 from gateway.ingress.doubt_requests import checked_note
 from gateway.ingress.errors import DESCRIPTION_BYTES_MAX, MESSAGE_VIOLATIONS_MAX, InvalidRequest, as_rpc_error
 from gateway.ingress.payments import HISTORY_MAX
 from gateway.ingress.requests import WATCHED_PAYMENTS_MAX, Checks, WatchAsked
-from gateway.ingress.shedding import STATUSES_MAX, Shedding, _status
+from gateway.ingress.shedding import STATUSES_MAX, SUBMISSIONS_MAX, Shedding, Submissions, _status
+from gateway.ingress.translate import PARTIES_KEPT_MAX, PARTY_BYTES_KEPT_MAX
 from tests.fakes.clock import FakeClock
 from tests.fakes.house import house, queue
 from tests.fills import fills
@@ -112,3 +117,34 @@ def test_refusals_are_kept_ready_made() -> None:
         full.full = Overloaded("store queue", tenth / 10)
         assert shed("/causeway.v1.PaymentService/SubmitPayment") is not None
     assert _status.cache_info().currsize == STATUSES_MAX
+
+
+@fills("SUBMISSIONS_MAX")
+def test_submissions_do_not_pile_up() -> None:
+    """Where so many are open, one more is told to come back before it costs a task; with one done, it is let in."""
+    submissions = Submissions()
+    shed = Shedding(house(), submissions)
+    submit_payment = "/causeway.v1.PaymentService/SubmitPayment"
+    with ExitStack() as calls:
+        for _ in range(SUBMISSIONS_MAX):
+            assert shed(submit_payment) is None
+            calls.enter_context(submissions)
+        refused = shed(submit_payment)
+        assert refused is not None
+        assert (refused.code, "submission queue is full" in refused.details) == (StatusCode.RESOURCE_EXHAUSTED, True)
+        assert shed("/causeway.v1.PaymentService/GetPayment") is None
+    assert shed(submit_payment) is None
+
+
+@fills("translate.PARTIES_KEPT_MAX", "PARTY_BYTES_KEPT_MAX")
+def test_parties_of_strangers_fill_no_memory() -> None:
+    """However many parties are named, so many are remembered, and none in a large message."""
+    translate._kept_party.cache_clear()
+    for number in range(PARTIES_KEPT_MAX + 10):
+        translate.draft(payment_pb2.Instruction(debtor=payment_pb2.Party(name=f"Stranger {number}")))
+    kept = translate._kept_party.cache_info()
+    assert kept.currsize == PARTIES_KEPT_MAX
+    long = "N" * (PARTY_BYTES_KEPT_MAX + 1)
+    assert translate.draft(payment_pb2.Instruction(creditor=payment_pb2.Party(name=long))).instruction.creditor.name
+    assert translate._kept_party.cache_info().misses <= kept.misses + 1  # the debtor that was not there
+    translate._kept_party.cache_clear()

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 import pytest
 
@@ -83,6 +83,24 @@ def test_files_that_cannot_be_used_keep_the_old_ones(files: Files, breakage: str
         files.issue(3)
         assert renewal.now() is not before
         assert days_left(renewal) == 3
+
+
+class Vanishing(PosixPath):
+    """A file that is gone as soon as it was read once."""
+
+    def read_bytes(self) -> bytes:
+        data = super().read_bytes()
+        self.unlink()
+        return data
+
+
+def test_a_file_replaced_while_it_is_read_ends_nothing(files: Files) -> None:
+    """OpenSSL reads the authorities a second time: what it then finds is refused as any other bad file, by name."""
+    given = files.files
+    gone = Vanishing(given.client_authority)
+    with pytest.raises(TlsFileBad) as refused:
+        server_context(TlsServerFiles(given.certificate, given.key, gone))
+    assert refused.value.path == gone
 
 
 def test_the_same_broken_files_are_tried_and_told_once(files: Files) -> None:

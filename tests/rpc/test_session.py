@@ -4,10 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.net import http2
+from gateway.rpc.events import Opened
 from gateway.rpc.framing import frame
 from gateway.rpc.limits import ServerLimits
 from gateway.rpc.refusals import RESPONSE_HEADERS
-from gateway.rpc.server_session import ServerSession
+from gateway.rpc.server_session import HEAD_BYTES_KEPT_MAX, HEADS_KEPT_MAX, ServerSession
 from gateway.rpc.status import OK, trailers
 from tests.fills import fills
 from tests.rpc.raw_peer import headers, new_connection
@@ -133,3 +134,24 @@ def test_streams_take_turns() -> None:
     first, second = len(server.take()), len(server.take())
     assert 30_000 < first < 31_000
     assert 30_000 < second < 31_000
+
+
+@fills("HEADS_KEPT_MAX", "HEAD_BYTES_KEPT_MAX")
+def test_heads_are_remembered_as_they_were_said() -> None:
+    """A peer that says the same again is understood the same, one that never repeats itself fills no memory."""
+    client, server = new_connection(), ServerSession(ServerLimits(), 0.0)
+    client.receive_data(server.take())
+    server.receive(client.data_to_send(), 0.0)
+    for number in range(3 * HEADS_KEPT_MAX):
+        long = "x" * (HEAD_BYTES_KEPT_MAX if number % 3 == 0 else 1)
+        for repeat in range(2):
+            stream_id = 4 * number + 2 * repeat + 1
+            client.send_headers(stream_id, [*headers(), (b"number", b"%d" % number), (b"long", long.encode())])
+            (opened,) = server.receive(client.data_to_send(), 0.0)
+            assert isinstance(opened, Opened)
+            assert opened.stream.head.metadata == (("number", str(number)), ("long", long))
+            client.receive_data(server.take())
+            server.finish(opened.stream, trailers(OK))
+            client.receive_data(server.take())
+    assert len(server._heads) <= HEADS_KEPT_MAX
+    assert all(len(value) < HEAD_BYTES_KEPT_MAX for fields in server._heads for _, value in fields)
