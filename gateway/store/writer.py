@@ -26,6 +26,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -208,7 +209,8 @@ class Writer:
             self._waiting -= job.weight
             job.done.set()
         if rest:
-            self._token.run_sync_soon(self._wake_callers, rest)
+            with suppress(trio.RunFinishedError):  # the loop has ended: nobody is left to be woken
+                self._token.run_sync_soon(self._wake_callers, rest)
 
     def usage(self) -> Usage:
         return Usage(self._used_bytes, self._map_bytes, self._map_bytes_max, self._waiting, self._commits, self._writes)
