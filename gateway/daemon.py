@@ -48,8 +48,8 @@ from gateway.net.tls import TlsClientFiles, TlsFileBad, client_context, server_c
 from gateway.net.tls_renewal import Renewal
 from gateway.status.collector import Collector
 from gateway.status.inquiries import Inquiries
+from gateway.store.envelope import CorruptRecord
 from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable, free_bytes
-from gateway.store.records import CorruptRecord
 from gateway.store.recover import recover
 from gateway.store.store import LmdbStore
 from gateway.store.writer import DISK_RESERVE_BYTES

@@ -17,9 +17,9 @@ from gateway.cli.complaint import Complaint, Exit
 from gateway.clock import SystemClock
 from gateway.store.backup import BackupFailed, backup
 from gateway.store.backup import Progress as Done
+from gateway.store.envelope import CorruptRecord
 from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable
 from gateway.store.manifest import BackupUnusable, Manifest
-from gateway.store.records import CorruptRecord
 from gateway.store.restore import Restored, restore
 
 

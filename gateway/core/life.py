@@ -1,7 +1,6 @@
 """One payment's life: how a happening changes the record. Pure; the store calls it inside its write transaction."""
 
 import hashlib
-from dataclasses import replace
 
 from gateway.core.decisions import made_by_two
 from gateway.core.facts import Fact
@@ -36,11 +35,18 @@ def after(payment: Payment, happening: Happening, now_ns: int) -> Payment:
         raise IllegalStep(before, kind)
     moved = state is not before
     bank_word = kind in (Kind.ACCEPTED, Kind.SETTLED, Kind.REJECTED, Kind.RETURNED, Kind.INQUIRED)
-    return replace(
-        payment,
+    # All fields by hand, which takes half of the time of dataclasses.replace; a test says that none is left out.
+    return Payment(
+        id=payment.id,
+        tenant=payment.tenant,
+        principal=payment.principal,
+        instruction=payment.instruction,
+        fingerprint=payment.fingerprint,
         state=state,
         version=payment.version + 1,
+        received_at_ns=payment.received_at_ns,
         updated_at_ns=now_ns,
+        traceparent=payment.traceparent,
         holds=_holds(payment, happening),
         attempts=_attempts(payment, happening),
         send_after_ns=happening.send_after_ns if state is State.QUEUED else 0,
@@ -118,8 +124,21 @@ def _attempts(payment: Payment, happening: Happening) -> tuple[Attempt, ...]:
     ended = _ENDS_ATTEMPT.get(happening.kind)
     if ended is None or payment.state is not State.SENDING:
         return payment.attempts
-    last = replace(payment.attempts[-1], ended=ended, reason=happening.reason)
-    return (*payment.attempts[:-1], last)
+    return (*payment.attempts[:-1], _ended(payment.attempts[-1], ended, happening.reason))
+
+
+def _ended(attempt: Attempt, ended: Ended, reason: Reason | None) -> Attempt:
+    return Attempt(
+        number=attempt.number,
+        bank=attempt.bank,
+        wire_reference=attempt.wire_reference,
+        message_reference=attempt.message_reference,
+        payload_sha256=attempt.payload_sha256,
+        marked_at_ns=attempt.marked_at_ns,
+        deadline_ns=attempt.deadline_ns,
+        ended=ended,
+        reason=reason,
+    )
 
 
 def _bounded(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:

@@ -190,7 +190,7 @@ class Payment:
         return wire_reference(self.tenant, told.idempotency_key, self.fingerprint, told.bank)
 
 
-WIRE_REFERENCES_KEPT: Final = 16_384
+WIRE_REFERENCES_KEPT_MAX: Final = 16_384
 """Wire references remembered, some 10 MB: one is asked for at every step of its payment, eight times between
 admission and answer, and never changes."""
 
@@ -204,7 +204,7 @@ class Principal:
     roles: frozenset[str] = field(default_factory=frozenset)
 
 
-@lru_cache(maxsize=WIRE_REFERENCES_KEPT)
+@lru_cache(maxsize=WIRE_REFERENCES_KEPT_MAX)
 def wire_reference(tenant: str, idempotency_key: str, fingerprint: bytes, bank: str) -> str:
     """The reference a bank knows a payment by: a function of (payment, bank), the same on every resend (law 3).
 

@@ -31,8 +31,9 @@ from typing import Any, Final
 
 import lmdb
 
+from gateway.core.facts import GENESIS, chained
 from gateway.core.ports import WallClock
-from gateway.store import layout, records
+from gateway.store import layout, log
 from gateway.store.environment import DATA_FILE, RESIZES_MAX, Maps, opened_for_reading, sync_directory
 from gateway.store.manifest import MANIFEST_FILE, Manifest, moment
 from gateway.store.reads import View
@@ -107,7 +108,7 @@ def store_id(folder: Path) -> str:
     with opened_for_reading(folder) as maps, maps.env.begin() as txn:
         key = layout.number(1)
         stored = View(maps, txn, lambda _: None).get(layout.SEQ2FACT, key)
-        return "" if stored is None else records.unseal_fact(layout.SEQ2FACT, key, stored)[1].hex()
+        return "" if stored is None else chained(GENESIS, log.unseal_fact(layout.SEQ2FACT, key, stored)[2]).hex()
 
 
 def write_whole(file: Path, content: bytes) -> None:

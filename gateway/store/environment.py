@@ -12,8 +12,7 @@ from typing import Any, Final, Protocol
 import lmdb
 
 from gateway.core.facts import GENESIS
-from gateway.core.states import State
-from gateway.store import layout, records
+from gateway.store import envelope, layout, log
 
 LOCK_FILE: Final = "causeway.lock"
 DATA_FILE: Final = "data.mdb"
@@ -215,14 +214,11 @@ def open_maps(path: Path, env: Environment) -> Maps:
     is_new = dict(env.info())["last_txnid"] == 0
     try:
         with env.begin(write=True) as txn:
-            was_there = is_new or txn.get(layout.DOUBT2PAYMENT.encode()) is not None
             handles = {name: env.open_db(name.encode(), txn=txn) for name in layout.MAPPINGS}
-            if not was_there:
-                _index_doubts(txn, handles)
             meta = handles[layout.META]
             if is_new:
-                txn.put(layout.META_FORMAT, _format_record(layout.FORMAT), db=meta)
-                txn.put(layout.META_HEAD, records.seal_head(layout.META_HEAD, 0, GENESIS), db=meta)
+                txn.put(layout.META_FORMAT, envelope.seal_format(layout.META_FORMAT, layout.FORMAT), db=meta)
+                txn.put(layout.META_HEAD, log.seal_head(layout.META_HEAD, 0, GENESIS), db=meta)
             check_format(path, txn.get(layout.META_FORMAT, db=meta))
         if is_new:
             sync_directory(path)
@@ -231,30 +227,11 @@ def open_maps(path: Path, env: Environment) -> Maps:
     return Maps(env, handles)
 
 
-def _index_doubts(txn: Transaction, handles: dict[str, Any]) -> None:
-    """Makes the index of doubts in a store that was made before there was one."""
-    cursor: Any = txn.cursor(db=handles[layout.STATE2PAYMENT])
-    prefix = layout.state_prefix(State.IN_DOUBT)
-    found = cursor.set_range(prefix)
-    while found and cursor.key().startswith(prefix):
-        payment_id = bytes(cursor.key()[len(prefix) :])
-        stored = txn.get(payment_id, db=handles[layout.PAYMENT2RECORD])
-        # What is missing or cannot be read is in no list, as everywhere; the verifier says so.
-        with suppress(records.CorruptRecord):
-            payment = records.unseal_payment(layout.PAYMENT2RECORD, payment_id, stored or b"")
-            txn.put(layout.doubt_key(payment), b"", db=handles[layout.DOUBT2PAYMENT])
-        found = cursor.next()
-
-
-def _format_record(number: int) -> bytes:
-    return records.seal(layout.META_FORMAT, number.to_bytes(4, "big"))
-
-
 def check_format(path: Path, stored: bytes | None) -> None:
     """Raises DataDirectoryUnusable unless the directory's format is ours."""
     if stored is None:
         raise DataDirectoryUnusable(f"{path} holds an LMDB environment that is not Causeway's")
-    number = int.from_bytes(records.unseal(layout.META, layout.META_FORMAT, stored), "big")
+    number = envelope.unseal_format(layout.META, layout.META_FORMAT, stored)
     if number > layout.FORMAT:
         raise DataDirectoryUnusable(
             f"{path} was written by a newer Causeway (format {number}, this one reads {layout.FORMAT}): "

@@ -6,26 +6,30 @@ they are, because clients count upwards: their keys then fall on pages that are 
 hashed, so that all keys stay below LMDB's 511 bytes.
 
 mapping          key                                   value                     written by           read by
-key2payment      tenant, idempotency key               fingerprint, id           admit                admit, by_key
+key2payment      tenant, idempotency key               id                        admit                admit, by_key
 payment2record   id                                    sealed Payment            admit, take          everybody
-end2payment      tenant, EndToEndId, id                –                         admit                by_end_to_end_id
+end2payment      tenant, EndToEndId, id  (where it is  –                         admit                by_end_to_end_id
+                 not the idempotency key)
 tenant2payment   tenant, id                            –                         admit                page
 wire2payment     bank, wire reference                  id                        take (MARKED,         take, by_wire
                                                                                  SUSPECTED)
 due2payment      bank, class, moment, id  (the outbox) –                         while QUEUED         due, next_due_ns
 inquiry2payment  bank, class, moment, id               –                         while planned        inquiries_due
 doubt2payment    bank, since, id                       –                         while IN_DOUBT       doubts
-state2payment    state, id                             –                         admit, take          in_state, page
+state2payment    state, id  (not the SETTLED)          –                         admit, take          in_state, page
 count            bank, state                           payments in it            admit, take          counts
 seq2fact         sequence                              chain hash, sealed Fact   admit, take, log     facts
-payment2seq      id (or STORE_ID), version             sequence                  admit, take, log     facts_of, store
-evidence         SHA-256 of the body                   sealed Evidence           take, log            evidence
+payment2seq      id (or STORE_ID), part                sequences of its facts    admit, take, log     facts_of, store
+evidence         beginning of the body's SHA-256       sealed Evidence           take, log            evidence
 meta             "format" | "head" | "cursor" bank     see records               open, writer         open, writer
 
 `standing` and `moving` say which index entries a payment has; the writer stores the difference between before and
 after, and the verifier holds the same two functions against what is there. key2payment and wire2payment are never
 deleted: an idempotency key lives as long as its payment (law 2), and a bank's late word must always find the payment
 it means.
+
+What nothing asks for is not kept twice. An EndToEndId that is the idempotency key is found by that. SETTLED is what
+nearly every payment becomes, so a list of those is a list of all payments, filtered; every other state has its index.
 """
 
 import hashlib
@@ -33,11 +37,13 @@ from typing import Final
 
 from gateway.core.payment import Payment, Rail
 from gateway.core.states import State
+from gateway.store import codes
+from gateway.store.spelling import packed_reference
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Version of this map and of the records in it. Any other is refused at the door: nothing was released under format 1
-(inquiry2payment without its class, wire references made from ids, no word of "not found" on the record), so nothing
-converts it."""
+(inquiry2payment without its class, wire references made from ids, no word of "not found" on the record) or 2 (states
+and reasons by their names, an entry for each fact in payment2seq), so nothing converts them."""
 
 KEY2PAYMENT: Final = "key2payment"
 PAYMENT2RECORD: Final = "payment2record"
@@ -96,25 +102,6 @@ DOUBT: Final = 0
 FOLLOW_UP: Final = 1
 """Class of an inquiry about an accepted payment."""
 
-STATE_CODES: Final[dict[State, int]] = {
-    State.RECEIVED: 1,
-    State.HELD: 2,
-    State.QUEUED: 3,
-    State.SENDING: 4,
-    State.IN_DOUBT: 5,
-    State.ACCEPTED: 6,
-    State.SETTLED: 7,
-    State.REFUSED: 8,
-    State.REJECTED: 9,
-    State.CANCELLED: 10,
-    State.EXPIRED: 11,
-    State.RETURNED: 12,
-}
-"""Stored: a code is never given to another state."""
-
-assert set(STATE_CODES) == set(State)
-assert len(set(STATE_CODES.values())) == len(STATE_CODES)
-
 Entry = tuple[str, bytes]
 """(mapping, key)."""
 
@@ -148,12 +135,19 @@ def end_prefix(tenant: str, end_to_end_id: str) -> bytes:
     return prefix(tenant) + text(end_to_end_id)
 
 
+_PACKED: Final = b"\xfe"
+"""In place of a length: a reference of ours, packed."""
+
+assert TEXT_BYTES_MAX < _PACKED[0] < _HASHED[0]
+
+
 def wire_key(bank: str, wire_reference: str) -> bytes:
-    return prefix(bank) + text(wire_reference)
+    packed = packed_reference(wire_reference)
+    return prefix(bank) + (_PACKED + packed if packed else text(wire_reference))
 
 
 def state_prefix(state: State) -> bytes:
-    return bytes((STATE_CODES[state],))
+    return bytes((codes.STATES[state],))
 
 
 def due_prefix(bank: str, when: int) -> bytes:
@@ -194,12 +188,44 @@ def count_key(bank: str, state: State) -> bytes:
     return prefix(bank) + state_prefix(state)
 
 
-VERSION_MAX: Final = (1 << 32) - 1
-"""What four bytes of a key count. A payment has a few dozen versions: at a thousand facts a second it takes 50 days."""
+SEQUENCE_BYTES: Final = 6
+"""In payment2seq: 280 million million facts."""
+PART_FACTS: Final = 64
+"""Versions whose sequences are in one entry of payment2seq: 1 to 64 are in part 0."""
+PART_BYTES: Final = 4
+LAST_PART: Final = (1 << 8 * PART_BYTES) - 1
+PART_FACTS_USUAL: Final = 5
+"""Received, cleared, marked, accepted, settled: the first entry has room for them, so that it stays where it is."""
 
 
 def payment_seq_key(payment_id: bytes, version: int) -> bytes:
-    return payment_id + version.to_bytes(4, "big")
+    """The entry of payment2seq that has the sequence of this version's fact; versions begin with 1."""
+    return part_key(payment_id, (version - 1) // PART_FACTS)
+
+
+def part_key(payment_id: bytes, part: int) -> bytes:
+    return payment_id + part.to_bytes(PART_BYTES, "big")
+
+
+def first_version(key: bytes) -> int:
+    """Of an entry of payment2seq."""
+    return int.from_bytes(key[ID_BYTES:], "big") * PART_FACTS + 1
+
+
+def with_sequence(entry: bytes, version: int, sequence: int) -> bytes:
+    """An entry of payment2seq with one more fact."""
+    at = (version - 1) % PART_FACTS * SEQUENCE_BYTES
+    entry = entry or bytes(PART_FACTS_USUAL * SEQUENCE_BYTES)
+    return entry[:at] + sequence.to_bytes(SEQUENCE_BYTES, "big") + entry[at + SEQUENCE_BYTES :]
+
+
+def sequences(entry: bytes) -> list[int]:
+    """In the order of their versions. 0 where a version before the last has none: then the entry is damaged."""
+    size = SEQUENCE_BYTES
+    found = [int.from_bytes(entry[at : at + size], "big") for at in range(0, len(entry), size)]
+    while found and not found[-1]:
+        found.pop()
+    return found
 
 
 def bank_and_state(key: bytes) -> tuple[str, int]:
@@ -219,14 +245,16 @@ def moment_of(key: bytes) -> int:
 def standing(payment: Payment) -> tuple[Entry, ...]:
     """The index entries a payment has from its admission on, whatever becomes of it."""
     instruction = payment.instruction
-    return (
-        (END2PAYMENT, end_prefix(payment.tenant, instruction.end_to_end_id) + payment.id),
-        (TENANT2PAYMENT, prefix(payment.tenant) + payment.id),
-    )
+    of_tenant = (TENANT2PAYMENT, prefix(payment.tenant) + payment.id)
+    if instruction.end_to_end_id == instruction.idempotency_key:
+        return (of_tenant,)
+    return ((END2PAYMENT, end_prefix(payment.tenant, instruction.end_to_end_id) + payment.id), of_tenant)
 
 
 def moving(payment: Payment) -> tuple[Entry, ...]:
     """The index entries that follow a payment's state."""
+    if payment.state is State.SETTLED:
+        return ()
     state = (STATE2PAYMENT, state_prefix(payment.state) + payment.id)
     if payment.state is State.QUEUED:
         return (state, (DUE2PAYMENT, due_key(payment)))

@@ -5,6 +5,7 @@ its corruption is noted, and whoever asks for that payment by name gets CorruptR
 no list looks at more than PAGE_SCAN_MAX records.
 """
 
+import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Callable, Container, Iterator
@@ -17,11 +18,12 @@ from gateway.core.facts import STORE_ID, Fact, StoreKind, quarantined_since
 from gateway.core.payment import Payment
 from gateway.core.ports import Evidence, LaneCounts, PaymentFilter
 from gateway.core.states import State
-from gateway.store import layout, records
+from gateway.store import codes, envelope, layout, log, records
+from gateway.store.envelope import CorruptRecord
 from gateway.store.environment import Maps, Transaction
+from gateway.store.evidence import evidence_key, unseal_evidence
 from gateway.store.matching import first_id, last_id, matches
 from gateway.store.recent import Recent
-from gateway.store.records import CorruptRecord
 
 _ID: Final = layout.ID_BYTES
 _UNDECIDED: Final = (State.RECEIVED, State.HELD, State.QUEUED, State.SENDING, State.IN_DOUBT)
@@ -97,9 +99,14 @@ class View:
         return None if owner is None else self.payment(owner)
 
     def by_end_to_end_id(self, tenant: str, end_to_end_id: str, limit: int) -> list[Payment]:
-        prefix = layout.end_prefix(tenant, end_to_end_id)
-        ids = (key[-_ID:] for key in self.keys(layout.END2PAYMENT, prefix, prefix))
-        return list(islice(self._readable(ids), limit))
+        found = self._readable(self._end_ids(tenant, end_to_end_id, b""))
+        return list(islice((payment for payment in found if payment.instruction.end_to_end_id == end_to_end_id), limit))
+
+    def _end_ids(self, tenant: str, end_to_end_id: str, after: bytes) -> Iterator[bytes]:
+        """Ids, in order, of all that have it and perhaps of one more: whose idempotency key is spelled the same."""
+        owner = self.get(layout.KEY2PAYMENT, layout.key_key(tenant, end_to_end_id))
+        by_key = iter((owner,) if owner is not None and owner > after else ())
+        return heapq.merge(by_key, self._ids(layout.END2PAYMENT, layout.end_prefix(tenant, end_to_end_id), after))
 
     # ------------------------------------------------------------ lists
 
@@ -150,11 +157,11 @@ class View:
 
     def undecided(self) -> dict[str, int]:
         """Bank → payments not sent or in doubt, where there are any: over every bank that ever had one."""
-        codes = {layout.STATE_CODES[state] for state in _UNDECIDED}
+        undecided = {codes.STATES[state] for state in _UNDECIDED}
         found: Counter[str] = Counter()
         for key, count in self.items(layout.COUNT, b""):
             bank, code = layout.bank_and_state(key)
-            if code in codes:
+            if code in undecided:
                 found[bank] += int.from_bytes(count, "big")
         return {bank: count for bank, count in found.items() if count}
 
@@ -200,7 +207,7 @@ class View:
         return (key for key in merged if _place(key) > after)
 
     def _doubtful_banks(self) -> list[str]:
-        code = layout.STATE_CODES[State.IN_DOUBT]
+        code = codes.STATES[State.IN_DOUBT]
         found = [(layout.bank_and_state(key), value) for key, value in self.items(layout.COUNT, b"")]
         return [bank for (bank, state), value in found if state == code and any(value)]
 
@@ -208,8 +215,8 @@ class View:
         """Ids in their order, by the index that leaves out the most."""
         start, end = max(after, first_id(which)), last_id(which)
         if which.end_to_end_id and which.tenant:
-            ids = self._ids(layout.END2PAYMENT, layout.end_prefix(which.tenant, which.end_to_end_id), start)
-        elif which.states:
+            ids = self._end_ids(which.tenant, which.end_to_end_id, start)
+        elif which.states and State.SETTLED not in which.states:
             ranges = [self._ids(layout.STATE2PAYMENT, layout.state_prefix(state), start) for state in which.states]
             ids = heapq.merge(*ranges)
         elif which.tenant:
@@ -223,26 +230,32 @@ class View:
     def facts(self, after: int, limit: int) -> list[Fact]:
         """Raises CorruptRecord: a log with a hole is not shown as if it had none."""
         items = islice(self.items(layout.SEQ2FACT, layout.number(after + 1)), min(limit, limits.PAGE_SCAN_MAX))
-        return [records.unseal_fact(layout.SEQ2FACT, key, value)[0] for key, value in items]
+        return [log.unseal_fact(layout.SEQ2FACT, key, value)[0] for key, value in items]
 
     def facts_of(self, payment_id: bytes, limit: int) -> list[Fact]:
         if len(payment_id) != _ID:
             return []
-        found = islice(self.items(layout.PAYMENT2SEQ, payment_id, payment_id), min(limit, limits.PAGE_SCAN_MAX))
-        return [self._fact(sequence) for _, sequence in found]
+        found = islice(self.sequences_of(payment_id), min(limit, limits.PAGE_SCAN_MAX))
+        return [self._fact(sequence) for sequence in found]
 
-    def _fact(self, key: bytes) -> Fact:
+    def sequences_of(self, payment_id: bytes) -> Iterator[int]:
+        """The sequences of its facts, in the order of their versions; 0 where an entry is damaged."""
+        for _, entry in self.items(layout.PAYMENT2SEQ, payment_id, payment_id):
+            yield from layout.sequences(entry)
+
+    def _fact(self, sequence: int) -> Fact:
+        key = layout.number(sequence)
         stored = self.get(layout.SEQ2FACT, key)
         if stored is None:
             raise CorruptRecord(layout.SEQ2FACT, key, "missing")
-        return records.unseal_fact(layout.SEQ2FACT, key, stored)[0]
+        return log.unseal_fact(layout.SEQ2FACT, key, stored)[0]
 
     def quarantine(self) -> list[Fact]:
         """The newest facts about the store back to the one that decides. Raises CorruptRecord, also where none of
         PAGE_SCAN_MAX of them does: a quarantine that cannot be ruled out is in force."""
         newest: list[Fact] = []
-        for key in islice(self._store_keys(), limits.PAGE_SCAN_MAX):
-            newest.append(self._fact(key))
+        for sequence in islice(self._store_sequences(), limits.PAGE_SCAN_MAX):
+            newest.append(self._fact(sequence))
             if newest[-1].kind in (StoreKind.RESTORED, StoreKind.QUARANTINE_ENDED):
                 return quarantined_since(newest)
         if len(newest) == limits.PAGE_SCAN_MAX:
@@ -252,9 +265,9 @@ class View:
     def unreadable_words(self) -> list[Fact]:
         """What banks said of payments that could not be read, newest first, as far back as for a quarantine."""
         words = []
-        for key in islice(self._store_keys(), limits.PAGE_SCAN_MAX):
+        for sequence in islice(self._store_sequences(), limits.PAGE_SCAN_MAX):
             try:
-                fact = self._fact(key)
+                fact = self._fact(sequence)
             except CorruptRecord as error:
                 self._noted(error)
                 continue
@@ -270,13 +283,13 @@ class View:
             self._noted(error)
             return ""
 
-    def _store_keys(self) -> Iterator[bytes]:
-        """The sequence keys of the facts about the store, newest first."""
+    def _store_sequences(self) -> Iterator[int]:
+        """Of the facts about the store, newest first."""
         cursor: Any = self._txn.cursor(db=self._db[layout.PAYMENT2SEQ])
-        beyond = cursor.set_range(layout.payment_seq_key(STORE_ID, layout.VERSION_MAX))
+        beyond = cursor.set_range(layout.part_key(STORE_ID, layout.LAST_PART))
         found = cursor.prev() if beyond else cursor.last()
         while found and cursor.key().startswith(STORE_ID):
-            yield cursor.value()
+            yield from reversed(layout.sequences(cursor.value()))
             found = cursor.prev()
 
     def head(self) -> tuple[int, bytes]:
@@ -284,7 +297,7 @@ class View:
         stored = self.get(layout.META, layout.META_HEAD)
         if stored is None:
             raise CorruptRecord(layout.META, layout.META_HEAD, "missing")
-        return records.unseal_head(layout.META, layout.META_HEAD, stored)
+        return log.unseal_head(layout.META, layout.META_HEAD, stored)
 
     def check_head(self) -> None:
         """Raises CorruptRecord unless the log ends where the head of its chain says."""
@@ -294,19 +307,26 @@ class View:
             stored = self.get(layout.SEQ2FACT, key)
             if stored is None:
                 raise CorruptRecord(layout.SEQ2FACT, key, "missing, though it is the head of the chain")
-            if records.unseal_fact(layout.SEQ2FACT, key, stored)[1] != chain_hash:
+            if log.unseal_fact(layout.SEQ2FACT, key, stored)[1] != log.kept_hash(sequence, chain_hash):
                 raise CorruptRecord(layout.SEQ2FACT, key, "is not what the head of the chain says")
         for beyond in self.keys(layout.SEQ2FACT, layout.number(sequence + 1)):
             raise CorruptRecord(layout.SEQ2FACT, beyond, "lies beyond the head of the chain")
 
     def evidence(self, sha256: bytes) -> Evidence | None:
-        stored = self.get(layout.EVIDENCE, sha256) if len(sha256) == records.HASH_BYTES else None
-        return None if stored is None else Evidence(*records.unseal_evidence(layout.EVIDENCE, sha256, stored))
+        """Raises CorruptRecord, also where what is kept in its place is something else."""
+        key = evidence_key(sha256)
+        stored = self.get(layout.EVIDENCE, key) if len(sha256) == log.HASH_BYTES else None
+        if stored is None:
+            return None
+        found = Evidence(*unseal_evidence(layout.EVIDENCE, key, stored))
+        if hashlib.sha256(found.body).digest() != sha256:
+            raise CorruptRecord(layout.EVIDENCE, key, "is not what its fact rests on")
+        return found
 
     def cursor(self, bank: str) -> str:
         key = layout.cursor_key(bank)
         stored = self.get(layout.META, key)
-        return "" if stored is None else records.unseal(layout.META, key, stored).decode()
+        return "" if stored is None else envelope.unseal(layout.META, key, stored).decode()
 
     # ------------------------------------------------------------ from keys to payments
 

@@ -20,11 +20,12 @@ from gateway.core.payment import Payment
 from gateway.core.ports import Admission, Admitted, Step, Stepped
 from gateway.core.states import IllegalStep, State
 from gateway.core.taking import happening_of
-from gateway.store import layout, records
+from gateway.store import envelope, layout, log, records
+from gateway.store.envelope import CorruptRecord
 from gateway.store.environment import Maps, Transaction
+from gateway.store.evidence import bounded_evidence, evidence_key, seal_evidence
 from gateway.store.reads import View
 from gateway.store.recent import Known, Recent
-from gateway.store.records import CorruptRecord
 
 _RECEIVED = happenings.received()
 
@@ -45,10 +46,16 @@ class Batch:
         stored = txn.get(layout.META_HEAD, db=maps.db[layout.META])
         if stored is None:
             raise CorruptRecord(layout.META, layout.META_HEAD, "missing")
-        self._sequence, self._hash = records.unseal_head(layout.META, layout.META_HEAD, stored)
+        self._sequence, self._hash = log.unseal_head(layout.META, layout.META_HEAD, stored)
         self._was: dict[bytes, Payment | None] = {}
         self._now: dict[bytes, Payment] = {}
         self._counts: Counter[tuple[str, State]] = Counter()
+        self._entries: dict[bytes, bytes] = {}
+        """Of payment2seq: key → as this batch leaves it so far."""
+        self._appeared: list[layout.Entry] = []
+        """Index entries that `finish` puts in the order of their keys, for the same reason as the records."""
+        self._kept_keys: set[bytes] = set()
+        """Of evidence that is there."""
         self._words: set[tuple[str, str, bytes]] | None = None
         """What the log has of banks' words about unreadable payments; looked up when there is a new one."""
 
@@ -61,7 +68,7 @@ class Batch:
         payment = admission.payment
         key = layout.key_key(payment.tenant, payment.instruction.idempotency_key)
         keys = self._db[layout.KEY2PAYMENT]
-        if not self._txn.put(key, payment.fingerprint + payment.id, overwrite=False, db=keys):
+        if not self._txn.put(key, payment.id, overwrite=False, db=keys):
             return self._known(key, payment.fingerprint)
         if payment.id in self._now or self._stored(payment.id) is not None:
             raise ValueError("a payment id is given to two instructions")
@@ -104,7 +111,7 @@ class Batch:
 
     def set_cursor(self, bank: str, cursor: str) -> None:
         key = layout.cursor_key(bank)
-        self._txn.put(key, records.seal(key, cursor.encode()), db=self._db[layout.META])
+        self._txn.put(key, envelope.seal(key, cursor.encode()), db=self._db[layout.META])
 
     def payment(self, payment_id: bytes) -> Payment | None:
         """The payment as this batch leaves it so far. Raises CorruptRecord."""
@@ -124,25 +131,29 @@ class Batch:
 
     def finish(self) -> None:
         """Writes what the steps have led to. To be called once, last."""
-        for payment_id, payment in self._now.items():
+        # In the order of their ids: new ones then come behind all others, and LMDB fills its pages instead of
+        # halving them.
+        for payment_id, payment in sorted(self._now.items()):
             was = self._was[payment_id]
             if payment is not was:
                 self._write(was, payment)
+        for key, entry in sorted(self._entries.items()):
+            self._txn.put(key, entry, db=self._db[layout.PAYMENT2SEQ])
+        for mapping, key in sorted(self._appeared):
+            self._txn.put(key, b"", db=self._db[mapping])
         self._write_counts()
         if self.facts:
-            head = records.seal_head(layout.META_HEAD, self._sequence, self._hash)
+            head = log.seal_head(layout.META_HEAD, self._sequence, self._hash)
             self._txn.put(layout.META_HEAD, head, db=self._db[layout.META])
 
     def _stored(self, payment_id: bytes) -> bytes | None:
         return self._txn.get(payment_id, db=self._db[layout.PAYMENT2RECORD])
 
     def _known(self, key: bytes, fingerprint: bytes) -> Admitted:
-        owner = self._txn.get(key, db=self._db[layout.KEY2PAYMENT]) or b""
-        of_first, payment_id = owner[: -layout.ID_BYTES], owner[-layout.ID_BYTES :]
-        payment = self.payment(payment_id)
+        payment = self.payment(self._txn.get(key, db=self._db[layout.KEY2PAYMENT]) or b"")
         if payment is None:
             raise CorruptRecord(layout.KEY2PAYMENT, key, "names a payment that is not there")
-        same = of_first == fingerprint
+        same = payment.fingerprint == fingerprint
         return Admitted(payment, replay=same, key_reused=not same)
 
     def _by_wire(self, bank: str, wire_reference: str) -> bytes:
@@ -164,15 +175,17 @@ class Batch:
         return moved
 
     def _kept(self, happening: Happening) -> Happening:
-        return replace(happening, evidence=self.keep(happening.evidence))
+        kept = self.keep(happening.evidence)
+        return happening if len(kept) == len(happening.evidence) else replace(happening, evidence=kept)
 
     def keep(self, evidence: bytes) -> bytes:
         """Stores a bank's bytes under their SHA-256, once for all that rests on them, and returns them as kept: cut
         to the bound."""
-        body = records.bounded_evidence(evidence)
-        key = hashlib.sha256(body).digest()
-        sealed = records.seal_evidence(key, body, len(evidence))
-        self._txn.put(key, sealed, overwrite=False, db=self._db[layout.EVIDENCE])
+        body = bounded_evidence(evidence)
+        key, kept = evidence_key(hashlib.sha256(body).digest()), self._db[layout.EVIDENCE]
+        if key not in self._kept_keys and self._txn.get(key, db=kept) is None:
+            self._txn.put(key, seal_evidence(key, body, len(evidence)), db=kept)
+        self._kept_keys.add(key)
         return body
 
     def _log(self, payment: Payment, before: State, happening: Happening) -> None:
@@ -200,30 +213,42 @@ class Batch:
 
     def _append(self, entry: Fact) -> None:
         self._sequence = entry.sequence
-        body = records.fact_body(entry)
+        body = log.fact_body(entry)
         self._hash = chained(self._hash, body)
         key = layout.number(self._sequence)
         # Sequences only grow, so the log is written at its end: half the price of a search from the root.
-        self._txn.put(key, records.seal_fact(key, self._hash, body), append=True, db=self._db[layout.SEQ2FACT])
-        self._txn.put(layout.payment_seq_key(entry.payment_id, entry.version), key, db=self._db[layout.PAYMENT2SEQ])
+        self._txn.put(key, log.seal_fact(key, self._hash, body), append=True, db=self._db[layout.SEQ2FACT])
+        self._lead_to(entry)
         self.facts.append(entry)
 
+    def _lead_to(self, fact: Fact) -> None:
+        key = layout.payment_seq_key(fact.payment_id, fact.version)
+        entry = self._entries.get(key)
+        if entry is None:
+            begins = fact.version % layout.PART_FACTS == 1
+            entry = b"" if begins else self._txn.get(key, db=self._db[layout.PAYMENT2SEQ]) or b""
+        self._entries[key] = layout.with_sequence(entry, fact.version, fact.sequence)
+
     def _store_version(self) -> int:
-        """How many facts about the store there are: the version in the highest of their keys."""
+        """How many facts about the store there are."""
+        of_batch = [key for key in self._entries if key.startswith(STORE_ID)]
         cursor = self._txn.cursor(db=self._db[layout.PAYMENT2SEQ])
-        beyond = cursor.set_range(layout.payment_seq_key(STORE_ID, layout.VERSION_MAX))
+        beyond = cursor.set_range(layout.part_key(STORE_ID, layout.LAST_PART))
         found = cursor.prev() if beyond else cursor.last()
-        key = bytes(cursor.key()) if found else b""
-        return int.from_bytes(key[layout.ID_BYTES :], "big") if key.startswith(STORE_ID) else 0
+        stored = bytes(cursor.key()) if found else b""
+        key = max([*of_batch, stored] if stored.startswith(STORE_ID) else of_batch, default=b"")
+        if not key:
+            return 0
+        entry = self._entries.get(key) or bytes(cursor.value())
+        return layout.first_version(key) - 1 + len(layout.sequences(entry))
 
     def _write(self, was: Payment | None, payment: Payment) -> None:
-        put, db = self._txn.put, self._db
         known = self._recent.get(payment.id)
         standing = known.standing if known and was is known.payment else records.standing_bytes(payment)
         sealed = records.seal_payment(payment, standing)
         if was is None and len(sealed) > records.NEW_RECORD_BYTES_MAX:
             raise ValueError(f"a record of {len(sealed)} bytes, new ones have at most {records.NEW_RECORD_BYTES_MAX}")
-        put(payment.id, sealed, db=db[layout.PAYMENT2RECORD])
+        self._txn.put(payment.id, sealed, db=self._db[layout.PAYMENT2RECORD])
         self.written.append(Known(payment, standing))
         entries = layout.moving(payment)
         self._counts[payment.instruction.bank, payment.state] += 1
@@ -233,11 +258,10 @@ class Batch:
             gone = layout.moving(was)
             for mapping, key in gone:
                 if (mapping, key) not in entries:
-                    self._txn.delete(key, db=db[mapping])
+                    self._txn.delete(key, db=self._db[mapping])
             entries = tuple([entry for entry in entries if entry not in gone])
             self._counts[was.instruction.bank, was.state] -= 1
-        for mapping, key in entries:
-            put(key, b"", db=db[mapping])
+        self._appeared += entries
 
     def _write_counts(self) -> None:
         counts = self._db[layout.COUNT]

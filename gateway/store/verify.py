@@ -21,10 +21,11 @@ from gateway.core.decisions import recorded_by_two
 from gateway.core.facts import GENESIS, STORE_ID, Fact, StoreKind, chained
 from gateway.core.payment import Payment
 from gateway.core.states import IllegalStep, Kind, State, step
-from gateway.store import layout, records
+from gateway.store import envelope, layout, log, records
+from gateway.store.envelope import CorruptRecord
 from gateway.store.environment import Maps, begin_reading, opened_for_reading
+from gateway.store.evidence import evidence_key, unseal_evidence
 from gateway.store.reads import View
-from gateway.store.records import CorruptRecord
 
 PAGE: Final = 250
 """Entries looked at in one transaction: some 50 ms, far below READ_TXN_S_MAX."""
@@ -82,6 +83,10 @@ class _Verifier:
         self._maps = maps
         self._counted: Counter[tuple[str, State]] = Counter()
         self._counted_to = 0
+        self._lost = False
+        """Whether the log has a finding behind which the chain hash is not known: never without a finding."""
+        self._rested = b""
+        """SHA-256 of evidence found whole for the fact before."""
         self._said: dict[bytes, list[str]] = {}
         """Payment → what banks said of it while its record could not be read; bounded as the facts about it are."""
 
@@ -116,7 +121,10 @@ class _Verifier:
         for _, page in self._pages(layout.META):
             for key, stored in page:
                 try:
-                    records.unseal(layout.META, key, stored)
+                    if key == layout.META_FORMAT:
+                        envelope.unseal_format(layout.META, key, stored)
+                    else:
+                        envelope.unseal(layout.META, key, stored)
                 except CorruptRecord as error:
                     self.report.found(layout.META, key, error.what)
 
@@ -135,16 +143,16 @@ class _Verifier:
         sequence = int.from_bytes(key, "big")
         if sequence != report.sequence + 1:
             report.found(mapping, key, f"{sequence - report.sequence - 1} facts are missing before it")
+            self._lost = True
         report.sequence = sequence
         try:
-            fact, chain_hash, body = records.unseal_fact(mapping, key, stored)
+            fact, kept, body = log.unseal_fact(mapping, key, stored)
         except CorruptRecord as error:
             report.found(mapping, key, error.what)
+            self._lost = True
             return
-        if chained(report.head, body) != chain_hash:
-            report.found(mapping, key, "the chain is broken: its hash does not follow from the fact before")
-        report.head = chain_hash  # so that one broken link is one finding
-        if view.get(layout.PAYMENT2SEQ, layout.payment_seq_key(fact.payment_id, fact.version)) != key:
+        self._chain(key, kept, body)
+        if not self._leads_to(view, fact):
             report.found(mapping, key, "payment2seq does not lead to it")
         about_store = isinstance(fact.kind, StoreKind)
         if about_store is not (fact.payment_id == STORE_ID):
@@ -155,8 +163,36 @@ class _Verifier:
             said = f"{fact.bank} has said {fact.bank_status or 'a word'} of it (evidence {fact.evidence_sha256.hex()})"
             payment_id = view.get(layout.WIRE2PAYMENT, layout.wire_key(fact.bank, fact.wire_reference)) or b""
             self._said.setdefault(payment_id, []).append(said)
-        if fact.evidence_sha256 and view.get(layout.EVIDENCE, fact.evidence_sha256) is None:
-            report.found(mapping, key, "rests on evidence that is not there")
+        if fact.evidence_sha256 and not self._rests(view, fact.evidence_sha256):
+            report.found(mapping, key, "rests on evidence that is not there, or is something else")
+
+    def _rests(self, view: View, sha256_of_fact: bytes) -> bool:
+        """Whether the very evidence is there. Many facts in a row may rest on one."""
+        if sha256_of_fact == self._rested:
+            return True
+        try:
+            there = view.evidence(sha256_of_fact) is not None
+        except CorruptRecord:
+            there = False
+        self._rested = sha256_of_fact if there else b""
+        return there
+
+    def _chain(self, key: bytes, kept: bytes, body: bytes) -> None:
+        """One broken link is one finding: behind it the chain is not known again before the next whole hash."""
+        report, whole = self.report, len(kept) == log.HASH_BYTES
+        if not self._lost:
+            report.head = chained(report.head, body)
+            if not report.head.startswith(kept):
+                report.found(layout.SEQ2FACT, key, "the chain is broken: its hash does not follow from the fact before")
+                self._lost = True
+        if self._lost and whole:
+            report.head, self._lost = kept, False
+
+    def _leads_to(self, view: View, fact: Fact) -> bool:
+        key = layout.payment_seq_key(fact.payment_id, fact.version)
+        sequences = layout.sequences(view.get(layout.PAYMENT2SEQ, key) or b"")
+        place = fact.version - layout.first_version(key)
+        return 0 <= place < len(sequences) and sequences[place] == fact.sequence
 
     def _end_of_chain(self, view: View) -> None:
         try:
@@ -164,7 +200,7 @@ class _Verifier:
         except CorruptRecord as error:
             self.report.found(error.mapping, error.key, error.what)
             return
-        if head != (self.report.sequence, self.report.head):
+        if head[0] != self.report.sequence or (not self._lost and head[1] != self.report.head):
             self.report.found(layout.META, layout.META_HEAD, f"says {head[0]} facts, the log ends otherwise")
 
     # ------------------------------------------------------------ the payments
@@ -187,7 +223,7 @@ class _Verifier:
         for key, stored in view.items(layout.SEQ2FACT, layout.number(self._counted_to + 1)):
             self._counted_to = int.from_bytes(key, "big")
             try:
-                fact = records.unseal_fact(layout.SEQ2FACT, key, stored)[0]
+                fact = log.unseal_fact(layout.SEQ2FACT, key, stored)[0]
             except CorruptRecord:
                 continue  # reported by the walk over the log
             if fact.payment_id <= passed and fact.before is not None and fact.after is not None:
@@ -208,7 +244,7 @@ class _Verifier:
             if view.get(index, key) is None:
                 self.report.found(mapping, payment_id, f"{index} has no entry for it")
         key = layout.key_key(payment.tenant, payment.instruction.idempotency_key)
-        if view.get(layout.KEY2PAYMENT, key) != payment.fingerprint + payment_id:
+        if view.get(layout.KEY2PAYMENT, key) != payment_id:
             self.report.found(mapping, payment_id, "key2payment does not lead to it")
         for attempt in payment.attempts:
             if view.get(layout.WIRE2PAYMENT, layout.wire_key(attempt.bank, attempt.wire_reference)) != payment_id:
@@ -241,11 +277,12 @@ class _Verifier:
             self.report.found(layout.PAYMENT2RECORD, payment.id, what)
 
     def _facts_of(self, view: View, payment_id: bytes) -> Iterator[Fact]:
-        for _, key in view.items(layout.PAYMENT2SEQ, payment_id, payment_id):
+        for sequence in view.sequences_of(payment_id):
+            key = layout.number(sequence)
             stored = view.get(layout.SEQ2FACT, key)
             if stored is None:
                 raise CorruptRecord(layout.SEQ2FACT, key, "missing")
-            yield records.unseal_fact(layout.SEQ2FACT, key, stored)[0]
+            yield log.unseal_fact(layout.SEQ2FACT, key, stored)[0]
 
     def _compare_counts(self, view: View) -> None:
         stored = {key: int.from_bytes(value, "big") for key, value in view.items(layout.COUNT, b"")}
@@ -283,11 +320,11 @@ class _Verifier:
                     self.report.found(mapping, key, "what it points to does not say so")
 
     def _key_confirmed(self, view: View, key: bytes, value: bytes) -> bool:
-        payment = self._payment(view, value[-layout.ID_BYTES :])
+        payment = self._payment(view, value)
         if payment is None:
             return False
         own_key = layout.key_key(payment.tenant, payment.instruction.idempotency_key)
-        return key == own_key and value == payment.fingerprint + payment.id
+        return key == own_key
 
     def _standing_confirmed(self, mapping: str) -> Callable[[View, bytes, bytes], bool]:
         def confirmed(view: View, key: bytes, _: bytes) -> bool:
@@ -313,20 +350,24 @@ class _Verifier:
         facts = [f for f in self._facts_of(view, payment_id) if f.kind in (Kind.MARKED, Kind.SUSPECTED)]
         return any(layout.wire_key(f.bank, f.wire_reference) == key for f in facts)
 
-    def _fact_confirmed(self, view: View, key: bytes, sequence: bytes) -> bool:
-        stored = view.get(layout.SEQ2FACT, sequence)
+    def _fact_confirmed(self, view: View, key: bytes, entry: bytes) -> bool:
+        versions = enumerate(layout.sequences(entry), layout.first_version(key))
+        return all(self._fact_is(view, sequence, key[: layout.ID_BYTES], version) for version, sequence in versions)
+
+    def _fact_is(self, view: View, sequence: int, payment_id: bytes, version: int) -> bool:
+        stored = view.get(layout.SEQ2FACT, layout.number(sequence))
         if stored is None:
             return False
         try:
-            fact = records.unseal_fact(layout.SEQ2FACT, sequence, stored)[0]
+            fact = log.unseal_fact(layout.SEQ2FACT, layout.number(sequence), stored)[0]
         except CorruptRecord:
             return True  # reported by the walk over the log
-        return layout.payment_seq_key(fact.payment_id, fact.version) == key
+        return (fact.payment_id, fact.version) == (payment_id, version)
 
     def _evidence_confirmed(self, _: View, key: bytes, stored: bytes) -> bool:
         self.report.evidence += 1
         try:
-            body, _length = records.unseal_evidence(layout.EVIDENCE, key, stored)
+            body, _length = unseal_evidence(layout.EVIDENCE, key, stored)
         except CorruptRecord:
             return False
-        return sha256(body).digest() == key
+        return evidence_key(sha256(body).digest()) == key

@@ -26,6 +26,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,11 +39,11 @@ from gateway.core.facts import Fact
 from gateway.core.ports import CommitListener
 from gateway.failpoints import Point
 from gateway.store.disk_room import DiskRoom
+from gateway.store.envelope import CorruptRecord
 from gateway.store.environment import Maps
 from gateway.store.job import Job
 from gateway.store.pace import Pace
 from gateway.store.recent import Recent
-from gateway.store.records import CorruptRecord
 from gateway.store.transaction import Batch
 from gateway.store.waiting import Waiting
 
@@ -210,7 +211,8 @@ class Writer:
             self._waiting -= job.weight
             job.done.set()
         if rest:
-            self._token.run_sync_soon(self._wake_callers, rest)
+            with suppress(trio.RunFinishedError):  # the loop has ended: nobody is left to be woken
+                self._token.run_sync_soon(self._wake_callers, rest)
 
     def usage(self) -> Usage:
         return Usage(self._used_bytes, self._map_bytes, self._map_bytes_max, self._waiting, self._commits, self._writes)

@@ -33,7 +33,7 @@ from gateway.telemetry.meter import Meter, Reading
 LINKS_MAX: Final = 128
 """Links of one span: a bulk message of 10,000 lines is linked to its first payments only."""
 
-PLACES_KEPT: Final = 4_096
+PLACES_KEPT_MAX: Final = 4_096
 """Traceparents remembered as read, about 1 MB: a payment's is the parent of several spans."""
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -51,7 +51,7 @@ class Place(NamedTuple):
     sampled: bool
 
 
-@lru_cache(maxsize=PLACES_KEPT)
+@lru_cache(maxsize=PLACES_KEPT_MAX)
 def place_of(traceparent: str) -> Place | None:
     """Reads a traceparent; None where it is none (W3C Trace Context, section 3.2). Clients send it: never raises."""
     found = _TRACEPARENT.fullmatch(traceparent)

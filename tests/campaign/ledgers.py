@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.demo.folder import Folder
+from gateway.store.envelope import CorruptRecord
 from gateway.store.environment import opened_for_reading
 from gateway.store.reads import View
-from gateway.store.records import CorruptRecord
 from loadtest.bank.ledger import Ledger
 
 TENANT: Final = "demo"  # gateway.demo.settings

@@ -1,6 +1,6 @@
 """Claims about what a happening changes in the record, and what the log says of it."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -9,7 +9,7 @@ from gateway.core.decisions import Proposing, decided
 from gateway.core.happenings import Happening
 from gateway.core.life import ATTEMPTS_KEPT, after, fact
 from gateway.core.payment import Ended, Payment, Uptime
-from gateway.core.proposal import Decision
+from gateway.core.proposal import Decision, Proposal
 from gateway.core.reasons import Reason
 from gateway.core.states import IllegalStep, Kind, State
 from tests.fakes.payments import NOW_NS, attempt, payment
@@ -20,6 +20,61 @@ LATER_NS = NOW_NS + 1_000
 def sending(**changes: object) -> Payment:
     one = payment(1, **changes)
     return after(one, happenings.marked(attempt(one)), NOW_NS)
+
+
+MOVED = {
+    "state",
+    "version",
+    "updated_at_ns",
+    "attempts",
+    "send_after_ns",
+    "doubt_since_ns",
+    "inquiries",
+    "inquire_at_ns",
+    "missing_since",
+    "bank_status",
+    "bank_reason",
+}
+"""What a rejection of a payment in doubt changes, or sets to nothing."""
+
+
+def with_every_field() -> Payment:
+    one = replace(
+        payment(1),
+        state=State.IN_DOUBT,
+        traceparent="00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
+        holds=("risk",),
+        send_after_ns=7,
+        doubt_since_ns=8,
+        inquiries=9,
+        inquire_at_ns=10,
+        missing_since=Uptime(b"b" * 16, 12),
+        bank_status="PDNG",
+        bank_reason="AM04",
+        contradiction="ACSC",
+        proposal=Proposal(Decision.NOT_HELD, "ada", 11, b"d" * 32),
+    )
+    return replace(one, attempts=(attempt(one),))
+
+
+def test_a_step_leaves_no_field_out() -> None:
+    """Every field of a payment, also one added later, is after a step what it was before, or what the step says."""
+    before = with_every_field()
+    assert [field.name for field in fields(before) if not getattr(before, field.name)] == []
+    told = Happening(Kind.REJECTED, reason=Reason.BANK_ANSWERED, bank_status="RJCT", bank_reason="AC04")
+    moved = after(before, told, LATER_NS)
+    for field in fields(before):
+        if field.name not in MOVED:
+            assert getattr(moved, field.name) == getattr(before, field.name), field.name
+
+
+def test_the_end_of_an_attempt_leaves_no_field_out() -> None:
+    """What is known of an attempt is known of it when it has ended."""
+    open_one = replace(attempt(payment(1)), message_reference="CB1")
+    assert [f.name for f in fields(open_one) if not getattr(open_one, f.name)] == ["ended", "reason"]
+    marked = replace(sending(), attempts=(open_one,))
+    [ended] = after(marked, happenings.doubted(Reason.REPLY_LOST, 0), LATER_NS).attempts
+    assert ended == replace(open_one, ended=Ended.MAYBE_SENT, reason=Reason.REPLY_LOST)
 
 
 def test_a_mark_adds_the_attempt_and_an_end_closes_it() -> None:

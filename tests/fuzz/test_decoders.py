@@ -17,8 +17,8 @@ from gateway.cli.files import read_lines
 from gateway.core.errors import Unreadable
 from gateway.ingress import requests, tokens, translate
 from gateway.ingress.errors import InvalidRequest
-from gateway.store import records
-from gateway.store.records import CorruptRecord
+from gateway.store import envelope, evidence, log, records
+from gateway.store.envelope import CorruptRecord
 from tests.fakes.admissions import a_payment
 from tests.ingress.messages import instruction
 
@@ -26,12 +26,12 @@ ID = bytes(16)
 KEY = (1).to_bytes(8, "big")
 UNSEALERS: dict[str, Callable[[bytes], object]] = {
     "payment": lambda stored: records.unseal_payment("payment2record", ID, stored),
-    "fact": lambda stored: records.unseal_fact("seq2fact", KEY, stored),
-    "head": lambda stored: records.unseal_head("meta", KEY, stored),
-    "evidence": lambda stored: records.unseal_evidence("evidence", KEY, stored),
-    "plain": lambda stored: records.unseal("meta", KEY, stored),
+    "fact": lambda stored: log.unseal_fact("seq2fact", KEY, stored),
+    "head": lambda stored: log.unseal_head("meta", KEY, stored),
+    "evidence": lambda stored: evidence.unseal_evidence("evidence", KEY, stored),
+    "plain": lambda stored: envelope.unseal("meta", KEY, stored),
 }
-BODY = records.unseal("payment2record", (payment := a_payment()).id, records.seal_payment(payment))
+BODY = envelope.unseal("payment2record", (payment := a_payment()).id, records.seal_payment(payment))
 
 
 @pytest.mark.parametrize("kind", UNSEALERS)
@@ -54,7 +54,7 @@ def unseal_any(kind: str, data: st.DataObject) -> None:
     body = data.draw(st.binary(max_size=120)) or BODY[:at] + data.draw(st.binary(max_size=12)) + BODY[at + 3 :]
     key = ID if kind == "payment" else KEY
     try:
-        UNSEALERS[kind](records.seal(key, body) if data.draw(st.booleans()) else body)
+        UNSEALERS[kind](envelope.seal(key, body) if data.draw(st.booleans()) else body)
     except CorruptRecord:
         pass
 

@@ -18,7 +18,7 @@ from gateway.core.errors import Overloaded
 from gateway.core.facts import STORE_ID, Fact, StoreHappening, quarantined_since
 from gateway.core.payment import Payment
 from gateway.core.ports import Admission, Admitted, CommitListener, Step, Stepped
-from gateway.store.records import CorruptRecord
+from gateway.store.envelope import CorruptRecord
 from gateway.store.store import LmdbStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_store import MemoryStore

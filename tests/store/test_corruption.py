@@ -14,7 +14,7 @@ from gateway.core.reasons import Reason
 from gateway.core.states import State
 from gateway.limits import UNREADABLE_WORDS_MAX
 from gateway.store import layout
-from gateway.store.records import CorruptRecord
+from gateway.store.envelope import CorruptRecord
 from gateway.store.recover import recover
 from gateway.store.store import CORRUPT_NOTED_MAX, LmdbStore
 from gateway.store.verify import verify

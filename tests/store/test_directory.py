@@ -7,7 +7,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from gateway.store import layout, records
+from gateway.store import envelope, layout
 from gateway.store.environment import DataDirectoryInUse, DataDirectoryUnusable, check_flags, open_environment
 from gateway.store.store import LmdbStore
 from gateway.store.verify import verify
@@ -62,7 +62,7 @@ async def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     free again afterwards."""
     async with a_store(tmp_path):
         pass
-    newer = records.seal(layout.META_FORMAT, (layout.FORMAT + 1).to_bytes(4, "big"))
+    newer = envelope.seal_format(layout.META_FORMAT, layout.FORMAT + 1)
     with damaging(tmp_path) as damage:
         damage.put(layout.META, layout.META_FORMAT, newer)
     for _ in range(2):
@@ -81,13 +81,14 @@ async def test_an_older_format_is_refused(tmp_path: Path) -> None:
     what to do, which is never to begin again with keys that were paid."""
     async with a_store(tmp_path) as store:
         await store.admit([queued()])
-    older = records.seal(layout.META_FORMAT, (layout.FORMAT - 1).to_bytes(4, "big"))
+    older = envelope.seal_format(layout.META_FORMAT, 2)
+    assert older.hex() == "01000000049949122000000002", "what format 2 wrote must stay readable as that"
     with damaging(tmp_path) as damage:
         damage.put(layout.META, layout.META_FORMAT, older)
     before = (tmp_path / "data.mdb").read_bytes()
     for _ in range(2):
         with pytest.raises(
-            DataDirectoryUnusable, match=r"before the first release \(format 1, .* hand in no key again"
+            DataDirectoryUnusable, match=r"before the first release \(format 2, .* hand in no key again"
         ):
             async with a_store(tmp_path):
                 raise AssertionError("opened")

@@ -25,15 +25,15 @@ def test_the_longest_names_fit_into_a_key() -> None:
         layout.prefix(tenant + "t")
 
 
-@fills("VERSION_MAX")
 def test_versions_have_their_room_in_a_key() -> None:
-    """The key of VERSION_MAX is the last of its payment, before the first of the next one; a version above it is an
-    error, and never another payment's key."""
+    """The last part a key can name is the last of its payment, before the first of the next one; a version above it is
+    an error, and never another payment's key."""
     mine, next_one = (number.to_bytes(layout.ID_BYTES, "big") for number in (7, 8))
-    last = layout.payment_seq_key(mine, layout.VERSION_MAX)
-    assert layout.payment_seq_key(mine, layout.VERSION_MAX - 1) < last < layout.payment_seq_key(next_one, 1)
+    highest = (layout.LAST_PART + 1) * layout.PART_FACTS
+    last = layout.payment_seq_key(mine, highest)
+    assert layout.payment_seq_key(mine, highest - layout.PART_FACTS) < last < layout.payment_seq_key(next_one, 1)
     with pytest.raises(OverflowError):
-        layout.payment_seq_key(mine, layout.VERSION_MAX + 1)
+        layout.payment_seq_key(mine, highest + 1)
 
 
 @fills("MANIFEST_BYTES_MAX")

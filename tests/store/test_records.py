@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from causeway.store.v1 import record_pb2 as pb
 from gateway import limits
 from gateway.core import happenings, life
 from gateway.core.happenings import Happening
@@ -12,8 +13,8 @@ from gateway.core.payment import Account, ChargeBearer, Ended, Money, Party, Pay
 from gateway.core.proposal import Decision, Proposal
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind, State
-from gateway.store import layout, records
-from gateway.store.records import CorruptRecord
+from gateway.store import codes, envelope, layout, log, records
+from gateway.store.envelope import CorruptRecord
 from tests.fakes.admissions import a_payment, mark
 from tests.fills import fills
 
@@ -86,9 +87,9 @@ def test_a_fact_comes_back_field_for_field() -> None:
         proposal=PROPOSAL,
     )
     entry = life.fact(life.after(payment, happening, 11), State.SENDING, happening, 42)
-    key, body = layout.number(42), records.fact_body(entry)
+    key, body = layout.number(42), log.fact_body(entry)
     assert all(getattr(entry, name.name) for name in fields(entry))
-    assert records.unseal_fact("seq2fact", key, records.seal_fact(key, b"h" * 32, body)) == (entry, b"h" * 32, body)
+    assert log.unseal_fact("seq2fact", key, log.seal_fact(key, b"h" * 32, body)) == (entry, b"hhhh", body)
 
 
 def test_every_altered_byte_is_found() -> None:
@@ -115,10 +116,12 @@ def test_a_record_under_another_key_is_corrupt() -> None:
 def test_a_state_of_a_newer_version_is_not_guessed() -> None:
     """A record that is whole but says what this version does not know is corrupt, without showing its content."""
     payment = a_payment()
-    body = records.unseal("payment2record", payment.id, records.seal_payment(payment))
-    body = body.replace(b"RECEIVED", b"TELEPORT")
+    body = envelope.unseal("payment2record", payment.id, records.seal_payment(payment))
+    state = pb.Payment(state=codes.STATES[State.RECEIVED], version=1).SerializeToString()
+    assert body.count(state) == 1
+    body = body.replace(state, pb.Payment(state=99, version=1).SerializeToString())
     with pytest.raises(CorruptRecord, match="cannot be read"):
-        records.unseal_payment("payment2record", payment.id, records.seal(payment.id, body))
+        records.unseal_payment("payment2record", payment.id, envelope.seal(payment.id, body))
 
 
 @fills("INSTRUCTION_BYTES_MAX", "RECORD_BYTES_MAX")

@@ -13,7 +13,7 @@ from gateway.core.payment import Payment
 from gateway.core.ports import Step
 from gateway.core.reasons import Reason
 from gateway.core.states import State
-from gateway.store import layout, records, verify
+from gateway.store import evidence, layout, log, records, verify
 from gateway.store.store import LmdbStore
 from tests.fakes.admissions import mark, queued
 from tests.fakes.clock import START_NS, FakeClock
@@ -58,7 +58,7 @@ def test_a_whole_store_has_no_findings(kept: tuple[Path, dict[State, Payment]]) 
     assert report.sequence == 220
     with damaging(kept[0]) as damage:
         stored = damage.get(layout.META, layout.META_HEAD)
-    assert records.unseal_head(layout.META, layout.META_HEAD, stored) == (220, report.head)
+    assert log.unseal_head(layout.META, layout.META_HEAD, stored) == (220, report.head)
 
 
 def test_an_empty_store_is_whole(tmp_path: Path) -> None:
@@ -82,12 +82,12 @@ def _rewritten(damage: Damage, payment: Payment) -> None:
     damage.put(layout.PAYMENT2RECORD, payment.id, records.seal_payment(payment))
 
 
-def _chain_rewritten(damage: Damage) -> None:
+def _chain_rewritten(damage: Damage, sequence: int = 100) -> None:
     """A fact altered together with its checksum, as somebody who knows the format would."""
-    key = layout.number(100)
-    fact, chain_hash, _ = records.unseal_fact(layout.SEQ2FACT, key, damage.get(layout.SEQ2FACT, key))
-    altered = records.fact_body(replace(fact, actor="nobody"))
-    damage.put(layout.SEQ2FACT, key, records.seal_fact(key, chain_hash, altered))
+    key = layout.number(sequence)
+    fact, chain_hash, _ = log.unseal_fact(layout.SEQ2FACT, key, damage.get(layout.SEQ2FACT, key))
+    altered = log.fact_body(replace(fact, actor="nobody"))
+    damage.put(layout.SEQ2FACT, key, log.seal_fact(key, chain_hash, altered))
 
 
 def _counted_wrongly(damage: Damage) -> None:
@@ -96,7 +96,18 @@ def _counted_wrongly(damage: Damage) -> None:
 
 def _key_moved(damage: Damage, payments: dict[State, Payment]) -> None:
     key = layout.key_key("acme", payments[QUEUED].instruction.idempotency_key)
-    damage.put(layout.KEY2PAYMENT, key, payments[SETTLED].fingerprint + payments[SETTLED].id)
+    damage.put(layout.KEY2PAYMENT, key, payments[SETTLED].id)
+
+
+def _evidence_exchanged(damage: Damage) -> None:
+    key, _ = damage.items(layout.EVIDENCE)[0]
+    damage.put(layout.EVIDENCE, key, evidence.seal_evidence(key, b"<other/>", 8))
+
+
+def _leads_elsewhere(damage: Damage, payment_id: bytes, version: int, sequence: int) -> None:
+    key = layout.payment_seq_key(payment_id, version)
+    entry = layout.with_sequence(damage.get(layout.PAYMENT2SEQ, key), version, sequence)
+    damage.put(layout.PAYMENT2SEQ, key, entry)
 
 
 DAMAGES: dict[str, tuple[str, Doing]] = {
@@ -119,7 +130,7 @@ DAMAGES: dict[str, tuple[str, Doing]] = {
         layout.TENANT2PAYMENT,
         lambda d, p: d.put(layout.TENANT2PAYMENT, layout.prefix("globex") + p[SETTLED].id, b""),
     ),
-    "a state entry lost": (layout.PAYMENT2RECORD, lambda d, p: d.delete(*layout.moving(p[SETTLED])[0])),
+    "a state entry lost": (layout.PAYMENT2RECORD, lambda d, p: d.delete(*layout.moving(p[ACCEPTED])[0])),
     "a second state": (
         layout.STATE2PAYMENT,
         lambda d, p: d.put(layout.STATE2PAYMENT, layout.state_prefix(QUEUED) + p[SETTLED].id, b""),
@@ -149,17 +160,15 @@ DAMAGES: dict[str, tuple[str, Doing]] = {
     "a fact rewritten with its checksum": (layout.SEQ2FACT, lambda d, p: _chain_rewritten(d)),
     "the head of the chain": (
         layout.META,
-        lambda d, p: d.put(
-            layout.META, layout.META_HEAD, records.seal_head(layout.META_HEAD, 220, b"?" * records.HASH_BYTES)
-        ),
+        lambda d, p: d.put(layout.META, layout.META_HEAD, log.seal_head(layout.META_HEAD, 220, b"?" * log.HASH_BYTES)),
     ),
     "a payment's fact unlinked": (
         layout.SEQ2FACT,
-        lambda d, p: d.delete(layout.PAYMENT2SEQ, layout.payment_seq_key(p[SETTLED].id, 2)),
+        lambda d, p: _leads_elsewhere(d, p[SETTLED].id, 2, 0),
     ),
     "a payment's fact invented": (
         layout.PAYMENT2SEQ,
-        lambda d, p: d.put(layout.PAYMENT2SEQ, layout.payment_seq_key(p[SETTLED].id, 9), layout.number(1)),
+        lambda d, p: _leads_elsewhere(d, p[SETTLED].id, 6, 1),
     ),
     "a bit of evidence": (
         layout.EVIDENCE,
@@ -171,8 +180,9 @@ DAMAGES: dict[str, tuple[str, Doing]] = {
     ),
     "evidence exchanged": (
         layout.EVIDENCE,
-        lambda d, p: d.put(layout.EVIDENCE, b"k" * 32, records.seal_evidence(b"k" * 32, b"<other/>", 8)),
+        lambda d, p: d.put(layout.EVIDENCE, b"k" * 16, evidence.seal_evidence(b"k" * 16, b"<other/>", 8)),
     ),
+    "a fact's evidence exchanged": (layout.SEQ2FACT, lambda d, p: _evidence_exchanged(d)),
     "a bit of a cursor": (layout.META, lambda d, p: d.flip(layout.META, layout.cursor_key("northbank"))),
 }
 
@@ -189,6 +199,30 @@ def test_each_damage_is_found(tmp_path: Path, kept: tuple[Path, dict[State, Paym
     assert not report.whole
     assert mapping in {finding.mapping for finding in report.findings}, report.findings
     assert report.finding_count == len(report.findings) < 50, "one damage, few findings"
+
+
+def test_each_broken_link_is_one_finding(tmp_path: Path, kept: tuple[Path, dict[State, Payment]]) -> None:
+    """The chain is taken up again at the next whole hash: of two facts far apart that were rewritten both are named,
+    and nothing behind them; the last one is not taken for whole either."""
+    shutil.copytree(kept[0], tmp_path / "data")
+    with damaging(tmp_path / "data") as damage:
+        for sequence in (100, 101, 190, 220):
+            _chain_rewritten(damage, sequence)
+    findings = verify.verify(tmp_path / "data").findings
+    broken = [finding for finding in findings if "chain is broken" in finding.what]
+    assert [int(finding.key, 16) for finding in broken] == [100, 190, 220]
+
+
+def test_the_whole_hashes_are_held_against_the_chain(tmp_path: Path, kept: tuple[Path, dict[State, Payment]]) -> None:
+    """One that was exchanged for another is named, though what is before and behind it fits."""
+    shutil.copytree(kept[0], tmp_path / "data")
+    key = layout.number(2 * log.CHECKPOINT_EVERY)
+    with damaging(tmp_path / "data") as damage:
+        _, whole, body = log.unseal_fact(layout.SEQ2FACT, key, damage.get(layout.SEQ2FACT, key))
+        other = whole[: log.TAG_BYTES] + bytes(log.HASH_BYTES - log.TAG_BYTES)
+        damage.put(layout.SEQ2FACT, key, log.seal_fact(key, other, body))
+    report = verify.verify(tmp_path / "data")
+    assert report.findings[0].key == key.hex()
 
 
 @fills("FINDINGS_MAX")

@@ -13,7 +13,7 @@ from gateway.core.ports import Step
 from gateway.core.proposal import Decision
 from gateway.core.reasons import Reason
 from gateway.core.states import Kind
-from gateway.store import layout, records
+from gateway.store import layout, log
 from gateway.store.store import LmdbStore
 from gateway.store.verify import verify
 from tests.fakes.admissions import mark, queued
@@ -40,13 +40,13 @@ def rewrite(path: Path, altered: Callable[[Fact], Fact]) -> None:
     """The whole log anew with a chain that fits: what an intruder with the format in hand could do."""
     with damaging(path) as damage:
         chain = GENESIS
-        log = damage.items(layout.SEQ2FACT)
-        for key, stored in log:
-            fact = altered(records.unseal_fact(layout.SEQ2FACT, key, stored)[0])
-            body = records.fact_body(fact)
+        entries = damage.items(layout.SEQ2FACT)
+        for key, stored in entries:
+            fact = altered(log.unseal_fact(layout.SEQ2FACT, key, stored)[0])
+            body = log.fact_body(fact)
             chain = chained(chain, body)
-            damage.put(layout.SEQ2FACT, key, records.seal_fact(key, chain, body))
-        damage.put(layout.META, layout.META_HEAD, records.seal_head(layout.META_HEAD, len(log), chain))
+            damage.put(layout.SEQ2FACT, key, log.seal_fact(key, chain, body))
+        damage.put(layout.META, layout.META_HEAD, log.seal_head(layout.META_HEAD, len(entries), chain))
 
 
 async def test_a_decision_of_two_verifies(tmp_path: Path) -> None:

@@ -69,16 +69,18 @@ class Instruction(_message.Message):
     purpose: str
     remittance: str
     creditor_reference: str
-    charge_bearer: str
-    rail: str
+    charge_bearer: int
+    rail: int
     labels: _containers.RepeatedCompositeFieldContainer[Label]
-    def __init__(self, idempotency_key: _Optional[str] = ..., end_to_end_id: _Optional[str] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., debtor: _Optional[_Union[Party, _Mapping]] = ..., creditor: _Optional[_Union[Party, _Mapping]] = ..., bank: _Optional[str] = ..., requested_execution_date: _Optional[str] = ..., purpose: _Optional[str] = ..., remittance: _Optional[str] = ..., creditor_reference: _Optional[str] = ..., charge_bearer: _Optional[str] = ..., rail: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ...) -> None: ...
+    def __init__(self, idempotency_key: _Optional[str] = ..., end_to_end_id: _Optional[str] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., debtor: _Optional[_Union[Party, _Mapping]] = ..., creditor: _Optional[_Union[Party, _Mapping]] = ..., bank: _Optional[str] = ..., requested_execution_date: _Optional[str] = ..., purpose: _Optional[str] = ..., remittance: _Optional[str] = ..., creditor_reference: _Optional[str] = ..., charge_bearer: _Optional[int] = ..., rail: _Optional[int] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ...) -> None: ...
 
 class Attempt(_message.Message):
-    __slots__ = ("number", "bank", "wire_reference", "message_reference", "payload_sha256", "marked_at_ns", "deadline_ns", "ended", "reason")
+    __slots__ = ("number", "bank", "wire", "wire_reference", "message", "message_reference", "payload_sha256", "marked_at_ns", "deadline_ns", "ended", "reason")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     BANK_FIELD_NUMBER: _ClassVar[int]
+    WIRE_FIELD_NUMBER: _ClassVar[int]
     WIRE_REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_REFERENCE_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_SHA256_FIELD_NUMBER: _ClassVar[int]
     MARKED_AT_NS_FIELD_NUMBER: _ClassVar[int]
@@ -87,60 +89,64 @@ class Attempt(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     number: int
     bank: str
+    wire: bytes
     wire_reference: str
+    message: bytes
     message_reference: str
     payload_sha256: bytes
     marked_at_ns: int
     deadline_ns: int
-    ended: str
-    reason: str
-    def __init__(self, number: _Optional[int] = ..., bank: _Optional[str] = ..., wire_reference: _Optional[str] = ..., message_reference: _Optional[str] = ..., payload_sha256: _Optional[bytes] = ..., marked_at_ns: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ended: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    ended: int
+    reason: int
+    def __init__(self, number: _Optional[int] = ..., bank: _Optional[str] = ..., wire: _Optional[bytes] = ..., wire_reference: _Optional[str] = ..., message: _Optional[bytes] = ..., message_reference: _Optional[str] = ..., payload_sha256: _Optional[bytes] = ..., marked_at_ns: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ended: _Optional[int] = ..., reason: _Optional[int] = ...) -> None: ...
 
 class Payment(_message.Message):
-    __slots__ = ("id", "tenant", "principal", "instruction", "fingerprint", "state", "version", "received_at_ns", "updated_at_ns", "traceparent", "holds", "attempts", "send_after_ns", "doubt_since_ns", "inquiries", "inquire_at_ns", "bank_status", "bank_reason", "contradiction", "proposal", "missing_since")
-    ID_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("tenant", "principal", "instruction", "fingerprint", "received_at_ns", "trace", "state", "version", "updated_at_ns", "attempts", "inquire_at_ns", "bank_status", "bank_reason", "holds", "room", "send_after_ns", "doubt_since_ns", "inquiries", "contradiction", "proposal", "missing_since", "traceparent")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTION_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_AT_NS_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
-    RECEIVED_AT_NS_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_NS_FIELD_NUMBER: _ClassVar[int]
-    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
-    HOLDS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
-    SEND_AFTER_NS_FIELD_NUMBER: _ClassVar[int]
-    DOUBT_SINCE_NS_FIELD_NUMBER: _ClassVar[int]
-    INQUIRIES_FIELD_NUMBER: _ClassVar[int]
     INQUIRE_AT_NS_FIELD_NUMBER: _ClassVar[int]
     BANK_STATUS_FIELD_NUMBER: _ClassVar[int]
     BANK_REASON_FIELD_NUMBER: _ClassVar[int]
+    HOLDS_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    SEND_AFTER_NS_FIELD_NUMBER: _ClassVar[int]
+    DOUBT_SINCE_NS_FIELD_NUMBER: _ClassVar[int]
+    INQUIRIES_FIELD_NUMBER: _ClassVar[int]
     CONTRADICTION_FIELD_NUMBER: _ClassVar[int]
     PROPOSAL_FIELD_NUMBER: _ClassVar[int]
     MISSING_SINCE_FIELD_NUMBER: _ClassVar[int]
-    id: bytes
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     principal: str
     instruction: Instruction
     fingerprint: bytes
-    state: str
-    version: int
     received_at_ns: int
+    trace: bytes
+    state: int
+    version: int
     updated_at_ns: int
-    traceparent: str
-    holds: _containers.RepeatedScalarFieldContainer[str]
     attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
-    send_after_ns: int
-    doubt_since_ns: int
-    inquiries: int
     inquire_at_ns: int
     bank_status: str
     bank_reason: str
+    holds: _containers.RepeatedScalarFieldContainer[str]
+    room: bytes
+    send_after_ns: int
+    doubt_since_ns: int
+    inquiries: int
     contradiction: str
     proposal: Proposal
     missing_since: Uptime
-    def __init__(self, id: _Optional[bytes] = ..., tenant: _Optional[str] = ..., principal: _Optional[str] = ..., instruction: _Optional[_Union[Instruction, _Mapping]] = ..., fingerprint: _Optional[bytes] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., received_at_ns: _Optional[int] = ..., updated_at_ns: _Optional[int] = ..., traceparent: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., send_after_ns: _Optional[int] = ..., doubt_since_ns: _Optional[int] = ..., inquiries: _Optional[int] = ..., inquire_at_ns: _Optional[int] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., contradiction: _Optional[str] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., missing_since: _Optional[_Union[Uptime, _Mapping]] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, tenant: _Optional[str] = ..., principal: _Optional[str] = ..., instruction: _Optional[_Union[Instruction, _Mapping]] = ..., fingerprint: _Optional[bytes] = ..., received_at_ns: _Optional[int] = ..., trace: _Optional[bytes] = ..., state: _Optional[int] = ..., version: _Optional[int] = ..., updated_at_ns: _Optional[int] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., inquire_at_ns: _Optional[int] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., room: _Optional[bytes] = ..., send_after_ns: _Optional[int] = ..., doubt_since_ns: _Optional[int] = ..., inquiries: _Optional[int] = ..., contradiction: _Optional[str] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., missing_since: _Optional[_Union[Uptime, _Mapping]] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class Uptime(_message.Message):
     __slots__ = ("boot", "ns")
@@ -156,15 +162,14 @@ class Proposal(_message.Message):
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     AT_NS_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
-    decision: str
+    decision: int
     actor: str
     at_ns: int
     digest: bytes
-    def __init__(self, decision: _Optional[str] = ..., actor: _Optional[str] = ..., at_ns: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, decision: _Optional[int] = ..., actor: _Optional[str] = ..., at_ns: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
 
 class Fact(_message.Message):
-    __slots__ = ("sequence", "payment_id", "tenant", "version", "at_ns", "kind", "before", "after", "reason", "bank", "attempt", "wire_reference", "bank_status", "bank_reason", "holds", "actor", "traceparent", "evidence_sha256", "decision", "proposer", "proposal_sha256")
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("payment_id", "tenant", "version", "at_ns", "kind", "before", "after", "reason", "bank", "attempt", "wire", "bank_status", "bank_reason", "evidence_sha256", "trace", "holds", "actor", "decision", "proposer", "proposal_sha256", "wire_reference", "traceparent")
     PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -175,43 +180,50 @@ class Fact(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     BANK_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
-    WIRE_REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    WIRE_FIELD_NUMBER: _ClassVar[int]
     BANK_STATUS_FIELD_NUMBER: _ClassVar[int]
     BANK_REASON_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     HOLDS_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
-    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
-    EVIDENCE_SHA256_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     PROPOSER_FIELD_NUMBER: _ClassVar[int]
     PROPOSAL_SHA256_FIELD_NUMBER: _ClassVar[int]
-    sequence: int
+    WIRE_REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     payment_id: bytes
     tenant: str
     version: int
     at_ns: int
-    kind: str
-    before: str
-    after: str
-    reason: str
+    kind: int
+    before: int
+    after: int
+    reason: int
     bank: str
     attempt: int
-    wire_reference: str
+    wire: bytes
     bank_status: str
     bank_reason: str
+    evidence_sha256: bytes
+    trace: bytes
     holds: _containers.RepeatedScalarFieldContainer[str]
     actor: str
-    traceparent: str
-    evidence_sha256: bytes
-    decision: str
+    decision: int
     proposer: str
     proposal_sha256: bytes
-    def __init__(self, sequence: _Optional[int] = ..., payment_id: _Optional[bytes] = ..., tenant: _Optional[str] = ..., version: _Optional[int] = ..., at_ns: _Optional[int] = ..., kind: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., reason: _Optional[str] = ..., bank: _Optional[str] = ..., attempt: _Optional[int] = ..., wire_reference: _Optional[str] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., actor: _Optional[str] = ..., traceparent: _Optional[str] = ..., evidence_sha256: _Optional[bytes] = ..., decision: _Optional[str] = ..., proposer: _Optional[str] = ..., proposal_sha256: _Optional[bytes] = ...) -> None: ...
+    wire_reference: str
+    traceparent: str
+    def __init__(self, payment_id: _Optional[bytes] = ..., tenant: _Optional[str] = ..., version: _Optional[int] = ..., at_ns: _Optional[int] = ..., kind: _Optional[int] = ..., before: _Optional[int] = ..., after: _Optional[int] = ..., reason: _Optional[int] = ..., bank: _Optional[str] = ..., attempt: _Optional[int] = ..., wire: _Optional[bytes] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., evidence_sha256: _Optional[bytes] = ..., trace: _Optional[bytes] = ..., holds: _Optional[_Iterable[str]] = ..., actor: _Optional[str] = ..., decision: _Optional[int] = ..., proposer: _Optional[str] = ..., proposal_sha256: _Optional[bytes] = ..., wire_reference: _Optional[str] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class Evidence(_message.Message):
-    __slots__ = ("body", "original_bytes")
+    __slots__ = ("body", "original_bytes", "deflated", "dictionary")
     BODY_FIELD_NUMBER: _ClassVar[int]
     ORIGINAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DEFLATED_FIELD_NUMBER: _ClassVar[int]
+    DICTIONARY_FIELD_NUMBER: _ClassVar[int]
     body: bytes
     original_bytes: int
-    def __init__(self, body: _Optional[bytes] = ..., original_bytes: _Optional[int] = ...) -> None: ...
+    deflated: bytes
+    dictionary: int
+    def __init__(self, body: _Optional[bytes] = ..., original_bytes: _Optional[int] = ..., deflated: _Optional[bytes] = ..., dictionary: _Optional[int] = ...) -> None: ...
