@@ -6,7 +6,7 @@ from tests.fills import fills
 
 @fills("WIRE_REFERENCES_KEPT_MAX")
 def test_references_are_kept_for_so_many_payments() -> None:
-    """More payments than WIRE_REFERENCES_KEPT_MAX fill its places, and no more; the first one made again is the same."""
+    """More payments than WIRE_REFERENCES_KEPT_MAX fill its places, no more; the first one made again is the same."""
     wire_reference.cache_clear()
     first = wire_reference("tenant", "key-0", b"f" * 32, "northbank")
     for number in range(1, WIRE_REFERENCES_KEPT_MAX + 2):
