@@ -1,21 +1,18 @@
 """A claim about how large an amount may be for us to write it anew."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from gateway.core.payment import Money
-from gateway.intake.prepare import _DIGITS_MAX, normalized
+from gateway.intake.prepare import _DIGITS_MAX
 from gateway.intake.rule import AMOUNT_DIGITS_MAX
-from tests.fakes import payments
 from tests.fills import fills
-from tests.intake.drafts import broken
+from tests.intake.drafts import broken, draft, prepared
 
 
 def _written(value: str) -> str:
-    told = replace(payments.instruction(1), amount=Money("EUR", Decimal(value)))
-    return str(normalized(told).amount.value)
+    return str(prepared(draft(amount=Money("EUR", Decimal(value)))).instruction.amount.value)
 
 
 @fills("prepare._DIGITS_MAX")
