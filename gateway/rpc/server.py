@@ -266,7 +266,9 @@ def _goodbye(limits: ServerLimits) -> bytes:
     """SETTINGS and GOAWAY for one connection too many."""
     session = ServerSession(limits, 0.0)
     session.fail("too many connections of this caller", http2.ErrorCodes.ENHANCE_YOUR_CALM)
-    return session.take()
+    said = session.take()
+    session.unburden()
+    return said
 
 
 def _fingerprint(certificate: bytes) -> str:
