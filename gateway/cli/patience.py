@@ -32,7 +32,7 @@ class Patience:
         """Whether to try once more; has waited when it says yes. A daemon that asks for a pause gets it."""
         if refusal.code not in AGAIN:
             return False
-        if refusal.code == "RESOURCE_EXHAUSTED" and refusal.retry_after_s is None:
+        if refusal.code == "RESOURCE_EXHAUSTED" and not refusal.shed:
             return False  # a limit that waiting does not change, e.g. a message that is too long
         self.tries += 1
         if self.tries >= self.tries_max or (refusal.retry_after_s or 0) > ASKED_PAUSE_S_MAX:

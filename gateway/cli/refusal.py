@@ -54,6 +54,11 @@ class Refusal:
         """Whether nobody answered, as against somebody who said no."""
         return self.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED") and not self.reason
 
+    @property
+    def shed(self) -> bool:
+        """Whether it was turned away for now, and is welcome after a pause."""
+        return self.code == "RESOURCE_EXHAUSTED" and self.retry_after_s is not None
+
     def lines(self) -> list[str]:
         """For people: the violations, or the message where there are none."""
         if not self.violations:

@@ -2,7 +2,8 @@
 
 What can go wrong: the stream breaks while instructions are on the way, and nobody on this side can know which of
 them were admitted. All unanswered ones go again, in their order, with their keys: the daemon answers those it has
-as replays. Answers come in the order of the requests, so the oldest unanswered line is the one that is answered.
+as replays. So they do, after the pause it asks for, when the daemon sheds one because it has too much to do. Answers
+come in the order of the requests, so the oldest unanswered line is the one that is answered.
 """
 
 from collections import deque
@@ -90,6 +91,12 @@ class Window:
             self._changed.notify_all()
             return line
 
+    def put_back(self, line: Line) -> None:
+        """The line taken off last was shed: it is the oldest unanswered one again."""
+        with self._changed:
+            self._unanswered.appendleft(line)
+            self._sent += 1
+
     @property
     def finished(self) -> bool:
         with self._changed:
@@ -139,13 +146,19 @@ def submit(window: Window, route: Route, patience: Patience, told: Callable[[str
         generation = window.begin()
         stream = route.call(_requests(window, generation), metadata=route.metadata, timeout=STREAM_S_MAX)
         try:
+            refusal = Refusal("UNAVAILABLE", "the daemon ended the stream early")
             for response in stream:
+                answer = _answer(window, response)
+                if answer.refusal is not None and answer.refusal.shed:
+                    # What is behind it may be admitted or shed: all of it goes again after the pause, with its keys.
+                    window.put_back(answer.line)
+                    refusal = answer.refusal
+                    break
                 patience.progress()
-                yield _answer(window, response)
+                yield answer
                 yield from _faulty(window)
             if window.finished:
                 break
-            refusal = Refusal("UNAVAILABLE", "the daemon ended the stream early")
         except grpc.RpcError as error:
             refusal = from_call(error)
         finally:

@@ -4,12 +4,16 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway.v1 import payment_pb2
+from causeway.v1 import payment_pb2, payment_service_pb2
+from gateway.cli.complaint import Complaint
 from gateway.cli.files import Line
-from gateway.cli.submission import Window
+from gateway.cli.patience import Patience
+from gateway.cli.submission import Route, Window, submit
 
 WAIT_S_MAX = 10.0
 
@@ -86,3 +90,62 @@ def test_trouble_with_the_file_reaches_the_caller() -> None:
     assert window.next(generation) is None
     with pytest.raises(OSError, match="the disk is gone"):
         _ = window.finished
+
+
+def busy() -> status_pb2.Status:
+    wait = any_pb2.Any()
+    wait.Pack(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=2)))
+    return status_pb2.Status(code=code_pb2.RESOURCE_EXHAUSTED, message="Too much at once.", details=[wait])
+
+
+class Daemon:
+    """Admits `room` instructions of each stream and sheds what is behind them."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.admitted: list[str] = []
+
+    def __call__(self, requests: Iterator[payment_service_pb2.SubmitPaymentsRequest], **_: object) -> "Stream":
+        return Stream(self, requests)
+
+
+class Stream:
+    def __init__(self, daemon: Daemon, requests: Iterator[payment_service_pb2.SubmitPaymentsRequest]) -> None:
+        self._answers = self._answered(daemon, requests)
+
+    def __iter__(self) -> Iterator[payment_service_pb2.SubmitPaymentsResponse]:
+        return self._answers
+
+    def cancel(self) -> None:
+        self._answers.close()
+
+    @staticmethod
+    def _answered(daemon: Daemon, requests: Iterator[payment_service_pb2.SubmitPaymentsRequest]):  # type: ignore[no-untyped-def]
+        for number, request in enumerate(requests):
+            key = request.instruction.idempotency_key
+            answer = payment_service_pb2.SubmitPaymentsResponse(idempotency_key=key)
+            if number < daemon.room:
+                daemon.admitted.append(key)
+            else:
+                answer.error.CopyFrom(busy())
+            yield answer
+
+
+def test_what_a_busy_daemon_sheds_goes_again_after_the_pause_it_asks_for() -> None:
+    """An overload is no refusal of the line: every line is admitted once, in the order of the file, and nobody has to
+    give the command again."""
+    daemon, pauses = Daemon(room=3), list[float]()
+    answers = list(submit(Window(lines(8)), Route(daemon, (), "here"), Patience(pauses.append), lambda _: None))
+    assert [answer.line.number for answer in answers] == list(range(8))
+    assert all(answer.admitted is not None for answer in answers)
+    assert daemon.admitted == [f"K{number}" for number in range(8)]
+    assert pauses == [2.0, 2.0]
+
+
+def test_a_daemon_that_stays_busy_is_given_up_and_nothing_is_lost() -> None:
+    """The person is told that the same file may be sent again."""
+    daemon = Daemon(room=0)
+    with pytest.raises(Complaint, match="Too much at once") as given_up:
+        list(submit(Window(lines(3)), Route(daemon, (), "here"), Patience(lambda _: None), lambda _: None))
+    assert any("same file again" in advice for advice in given_up.value.advice)
+    assert daemon.admitted == []
