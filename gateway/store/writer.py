@@ -23,6 +23,7 @@ commit cannot be taken back by hanging up.
 
 import errno
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -51,6 +52,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_QUEUE_S: Final = 0.1  # the time a full queue takes to be written
 RETRY_AFTER_FULL_S: Final = 10.0  # somebody has to make room
+SHED_LATELY_S: Final = 2.0  # so long after a refusal the next one is expected, and must not wait behind many answers
 HOUSEKEEPING_S: Final = 60.0  # how often readers of dead processes are cleared from LMDB's table
 ADMISSIONS_QUEUE_SHARE: Final = 0.75  # of the queue: a flood of instructions must not keep a bank's word out
 SHED_SHARE: Final = 0.9  # of the largest map: above it only outcomes are written, the rest is their reserve
@@ -120,6 +122,7 @@ class Writer:
         self._commits = self._writes = 0
         self._last_commit: tuple[int, float] | None = None
         self._committed_s = self._commit_began_s = 0.0
+        self._shed_at_s = -math.inf
         self._pace = Pace()
         self._used_bytes = self._map_bytes = 0
         self._page_bytes = maps.env.stat()["psize"]
@@ -154,13 +157,17 @@ class Writer:
         room = self._room(writes) if sheddable else writes * (self._waiting + writes <= limits.WRITER_QUEUE_MAX)
         if room <= 0:
             wait_s = max(self._full_commits_ahead() * self._commit_s(), self._pace.seconds(self._waiting))
-            raise Overloaded("store queue", min(max(wait_s, RETRY_AFTER_QUEUE_S), RETRY_AFTER_FULL_S))
+            raise self._shed("store queue", min(max(wait_s, RETRY_AFTER_QUEUE_S), RETRY_AFTER_FULL_S))
         if sheddable and self._used_bytes > SHED_SHARE * self._map_bytes_max:
-            raise Overloaded("store", RETRY_AFTER_FULL_S)
+            raise self._shed("store", RETRY_AFTER_FULL_S)
         if sheddable and not self._disk_room.there():
             # LMDB calls a write that the full disk cut short EIO, which latches: admissions must stop before that.
-            raise Overloaded("disk", RETRY_AFTER_FULL_S)
+            raise self._shed("disk", RETRY_AFTER_FULL_S)
         return room
+
+    def _shed(self, what: str, retry_after_s: float) -> Overloaded:
+        self._shed_at_s = time.monotonic()
+        return Overloaded(what, retry_after_s)
 
     def _room(self, writes: int) -> int:
         """For admissions; the queue is bounded in writes, and in the time that those ahead take."""
@@ -206,7 +213,9 @@ class Writer:
                 logger.exception("a commit listener failed")
 
     def _wake_callers(self, jobs: Sequence[Job]) -> None:
-        part, rest = jobs[: limits.COMMIT_TOLD_MAX], jobs[limits.COMMIT_TOLD_MAX :]
+        shedding = time.monotonic() - self._shed_at_s < SHED_LATELY_S
+        most = limits.COMMIT_TOLD_SHEDDING_MAX if shedding else limits.COMMIT_TOLD_MAX
+        part, rest = jobs[:most], jobs[most:]
         for job in part:
             self._waiting -= job.weight
             job.done.set()
