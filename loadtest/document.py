@@ -47,7 +47,8 @@ def _target(target: Target, results: Sequence[Result]) -> str:
     what = target.what.strip()
     if not said:
         return f"| {what} | {wanted} | not measured | | {target.scenario} | |"
-    last = said[-1]
+    # Nothing lost and nothing double is said of all of them.
+    last = max(said, key=lambda one: one[target.key]) if target.value == 0 else said[-1]
     mark = "reached" if target.reached(last) else "not reached"
     found = f"{number(float(last[target.key]))} {target.unit}".rstrip()
     return f"| {what} | {wanted} | {found} | {mark} | {last['scenario']} | {last['commit']} |"
