@@ -288,10 +288,15 @@ _OF_LOADTEST = {
 
 def _of_loadtest(commands: _Commands, arguments: Sequence[str], name: str, module: str, summary: str) -> None:
     """These bring their own options; their modules are imported only when they are what was asked for."""
-    if list(arguments[:1]) == [name]:
-        import_module(module).add_parser(commands)
-    else:
+    if list(arguments[:1]) != [name]:
         commands.add_parser(name, help=summary, add_help=False)
+        return
+    try:
+        found = import_module(module)
+    except ModuleNotFoundError as missing:
+        asked = commands.add_parser(name, help=summary, add_help=False)
+        asked.error(f"{missing.name} is not installed; in a checkout `make load` installs what is needed to measure")
+    found.add_parser(commands)
 
 
 def _door(parser: argparse.ArgumentParser) -> None:
