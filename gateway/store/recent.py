@@ -14,6 +14,7 @@ from typing import Final
 from gateway import limits
 from gateway.core.payment import Payment
 from gateway.core.states import State
+from gateway.store.records import Standing
 
 _OVER: Final = frozenset({State.SETTLED, State.REFUSED, State.REJECTED, State.CANCELLED, State.EXPIRED, State.RETURNED})
 """States in which hardly anything happens any more."""
@@ -21,10 +22,12 @@ _OVER: Final = frozenset({State.SETTLED, State.REFUSED, State.REJECTED, State.CA
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A payment as the last commit left it, and the part of its record that no step changes, as stored."""
+    """A payment as the last commit left it, the part of its record that no step changes, and the entry of payment2seq
+    that has its last fact, both as stored."""
 
     payment: Payment
-    standing: bytes
+    standing: Standing
+    sequences: bytes = b""
 
 
 class Recent:

@@ -8,6 +8,7 @@ and moving indexes are written once per payment, in `finish`, as the difference 
 import hashlib
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 from gateway import limits
 from gateway.core import happenings
@@ -20,14 +21,16 @@ from gateway.core.payment import Payment
 from gateway.core.ports import Admission, Admitted, Step, Stepped
 from gateway.core.states import IllegalStep, State
 from gateway.core.taking import happening_of
-from gateway.store import envelope, layout, log, records
+from gateway.store import envelope, layout, log, phrases, records
 from gateway.store.envelope import CorruptRecord
 from gateway.store.environment import Maps, Transaction
-from gateway.store.evidence import bounded_evidence, evidence_key, seal_evidence
+from gateway.store.evidence import bounded_evidence, evidence_key, seal_evidence, sha_prefix
 from gateway.store.reads import View
 from gateway.store.recent import Known, Recent
+from gateway.store.records import Standing
 
 _RECEIVED = happenings.received()
+_ID_TAKEN = "a payment id is given to two instructions"
 
 
 class Batch:
@@ -54,24 +57,33 @@ class Batch:
         """Of payment2seq: key → as this batch leaves it so far."""
         self._appeared: list[layout.Entry] = []
         """Index entries that `finish` puts in the order of their keys, for the same reason as the records."""
-        self._kept_keys: set[bytes] = set()
-        """Of evidence that is there."""
+        self._keys: dict[bytes, bytes] = {}
+        """Of key2payment: what this batch adds."""
+        self._shelved: set[bytes] = set()
+        """SHA-256 of evidence that is there."""
+        self._hashes: Any = None
+        """A cursor over sha2evidence; made when there is evidence, and then kept: making one costs more than a look."""
+        self._evidence = 0
+        """The number that was last given to evidence; looked up when there is some."""
+        self._coined: dict[bytes, int] = {}
+        """Phrases to which this batch has given a number."""
         self._words: set[tuple[str, str, bytes]] | None = None
         """What the log has of banks' words about unreadable payments; looked up when there is a new one."""
 
     def admit(self, admission: Admission, now_ns: int) -> Admitted:
         """Law 2: the look-up and the payment are one transaction.
 
-        Raises CorruptRecord where the key's payment cannot be read, ValueError where the id is taken (or, from
-        `finish`, where the record is too large), IllegalStep; the transaction must then be aborted.
+        Raises CorruptRecord where the key's payment cannot be read, ValueError (also from `finish`) where the id is
+        taken or the record is too large, IllegalStep; the transaction must then be aborted.
         """
         payment = admission.payment
         key = layout.key_key(payment.tenant, payment.instruction.idempotency_key)
-        keys = self._db[layout.KEY2PAYMENT]
-        if not self._txn.put(key, payment.id, overwrite=False, db=keys):
-            return self._known(key, payment.fingerprint)
-        if payment.id in self._now or self._stored(payment.id) is not None:
-            raise ValueError("a payment id is given to two instructions")
+        owner = self._keys.get(key) or self._txn.get(key, db=self._db[layout.KEY2PAYMENT])
+        if owner is not None:
+            return self._known(key, owner, payment.fingerprint)
+        if payment.id in self._now:
+            raise ValueError(_ID_TAKEN)
+        self._keys[key] = payment.id
         self._was[payment.id] = None
         self._log(payment, payment.state, _RECEIVED)
         for happening in admission.then:
@@ -125,7 +137,7 @@ class Batch:
         stored = self._stored(payment_id) if len(payment_id) == layout.ID_BYTES else None
         if stored is None:
             return None
-        payment = records.unseal_payment(layout.PAYMENT2RECORD, payment_id, stored)
+        payment = records.unseal_payment(layout.PAYMENT2RECORD, payment_id, stored, self._phrase)
         self._was[payment_id] = self._now[payment_id] = payment
         return payment
 
@@ -137,8 +149,9 @@ class Batch:
             was = self._was[payment_id]
             if payment is not was:
                 self._write(was, payment)
-        for key, entry in sorted(self._entries.items()):
-            self._txn.put(key, entry, db=self._db[layout.PAYMENT2SEQ])
+        for mapping, entries in ((layout.PAYMENT2SEQ, self._entries), (layout.KEY2PAYMENT, self._keys)):
+            for key, entry in sorted(entries.items()):
+                self._txn.put(key, entry, db=self._db[mapping])
         for mapping, key in sorted(self._appeared):
             self._txn.put(key, b"", db=self._db[mapping])
         self._write_counts()
@@ -149,8 +162,8 @@ class Batch:
     def _stored(self, payment_id: bytes) -> bytes | None:
         return self._txn.get(payment_id, db=self._db[layout.PAYMENT2RECORD])
 
-    def _known(self, key: bytes, fingerprint: bytes) -> Admitted:
-        payment = self.payment(self._txn.get(key, db=self._db[layout.KEY2PAYMENT]) or b"")
+    def _known(self, key: bytes, owner: bytes, fingerprint: bytes) -> Admitted:
+        payment = self.payment(owner)
         if payment is None:
             raise CorruptRecord(layout.KEY2PAYMENT, key, "names a payment that is not there")
         same = payment.fingerprint == fingerprint
@@ -182,11 +195,33 @@ class Batch:
         """Stores a bank's bytes under their SHA-256, once for all that rests on them, and returns them as kept: cut
         to the bound."""
         body = bounded_evidence(evidence)
-        key, kept = evidence_key(hashlib.sha256(body).digest()), self._db[layout.EVIDENCE]
-        if key not in self._kept_keys and self._txn.get(key, db=kept) is None:
-            self._txn.put(key, seal_evidence(key, body, len(evidence)), db=kept)
-        self._kept_keys.add(key)
+        sha256 = hashlib.sha256(body).digest()
+        if sha256 not in self._shelved and not self._has_evidence(sha256):
+            self._put_evidence(sha256, body, len(evidence))
+        self._shelved.add(sha256)
         return body
+
+    def _has_evidence(self, sha256: bytes) -> bool:
+        if self._hashes is None:
+            self._hashes = self._txn.cursor(db=self._db[layout.SHA2EVIDENCE])
+        prefix = sha_prefix(sha256)
+        begins_alike = self._hashes.set_range(prefix) and self._hashes.key().startswith(prefix)
+        return begins_alike and self._view().has_evidence(sha256)
+
+    def _put_evidence(self, sha256: bytes, body: bytes, original_bytes: int) -> None:
+        kept = self._db[layout.EVIDENCE]
+        if not self._evidence:
+            self._evidence = int.from_bytes(self._view().last(layout.EVIDENCE) or b"", "big")
+        self._evidence += 1
+        key = evidence_key(self._evidence)
+        self._txn.put(key, seal_evidence(key, body, original_bytes), append=True, db=kept)
+        self._appeared.append((layout.SHA2EVIDENCE, sha_prefix(sha256) + key))
+
+    def _view(self) -> View:
+        return View(self._maps, self._txn, self.corrupt.append, durable=False)
+
+    def _phrase(self, number: int) -> bytes:
+        return self._maps.phrases.spelled(self._txn, number, durable=number not in self._coined.values())
 
     def _log(self, payment: Payment, before: State, happening: Happening) -> None:
         self._append(fact(payment, before, happening, self._sequence + 1))
@@ -195,7 +230,7 @@ class Batch:
         """What a bank says of a payment that cannot be read is kept and named: it will not say it again. Once for the
         same word, and at most UNREADABLE_WORDS_MAX of them, or a bank could fill the log with a torn page of ours."""
         said = f"{outcome.word} {outcome.bank_status} {outcome.bank_reason}".strip().encode()
-        view = View(self._maps, self._txn, self.corrupt.append)
+        view = self._view()
         happening = StoreHappening(
             StoreKind.UNREADABLE_PAYMENT,
             bank=view.bank_of(payment_id),
@@ -213,11 +248,13 @@ class Batch:
 
     def _append(self, entry: Fact) -> None:
         self._sequence = entry.sequence
-        body = log.fact_body(entry)
-        self._hash = chained(self._hash, body)
+        beginning, rest = log.beginning(entry.tenant, entry.bank), log.rest_of(entry)
+        self._hash = chained(self._hash, beginning + rest)
+        number = self._maps.phrases.number(self._txn, beginning, self._coined)
         key = layout.number(self._sequence)
+        sealed = log.seal_fact(key, self._hash, beginning, rest, number)
         # Sequences only grow, so the log is written at its end: half the price of a search from the root.
-        self._txn.put(key, log.seal_fact(key, self._hash, body), append=True, db=self._db[layout.SEQ2FACT])
+        self._txn.put(key, sealed, append=True, db=self._db[layout.SEQ2FACT])
         self._lead_to(entry)
         self.facts.append(entry)
 
@@ -225,9 +262,17 @@ class Batch:
         key = layout.payment_seq_key(fact.payment_id, fact.version)
         entry = self._entries.get(key)
         if entry is None:
-            begins = fact.version % layout.PART_FACTS == 1
-            entry = b"" if begins else self._txn.get(key, db=self._db[layout.PAYMENT2SEQ]) or b""
-        self._entries[key] = layout.with_sequence(entry, fact.version, fact.sequence)
+            entry = self._sequences(key, fact)
+        self._entries[key] = layout.with_sequence(entry, fact.sequence)
+
+    def _sequences(self, key: bytes, fact: Fact) -> bytes:
+        """The entry of payment2seq before this fact; empty where the fact is its first."""
+        if fact.version % layout.PART_FACTS == 1:
+            return b""
+        known = self._recent.get(fact.payment_id)
+        if known is not None and known.payment.version == fact.version - 1 and known.sequences:
+            return known.sequences
+        return self._txn.get(key, db=self._db[layout.PAYMENT2SEQ]) or b""
 
     def _store_version(self) -> int:
         """How many facts about the store there are."""
@@ -244,12 +289,15 @@ class Batch:
 
     def _write(self, was: Payment | None, payment: Payment) -> None:
         known = self._recent.get(payment.id)
-        standing = known.standing if known and was is known.payment else records.standing_bytes(payment)
+        standing = known.standing if known and was is known.payment else self._standing(payment)
         sealed = records.seal_payment(payment, standing)
         if was is None and len(sealed) > records.NEW_RECORD_BYTES_MAX:
             raise ValueError(f"a record of {len(sealed)} bytes, new ones have at most {records.NEW_RECORD_BYTES_MAX}")
-        self._txn.put(payment.id, sealed, db=self._db[layout.PAYMENT2RECORD])
-        self.written.append(Known(payment, standing))
+        stored = self._db[layout.PAYMENT2RECORD]
+        if not self._txn.put(payment.id, sealed, overwrite=was is not None, db=stored):
+            raise ValueError(_ID_TAKEN)
+        sequences = self._entries[layout.payment_seq_key(payment.id, payment.version)]
+        self.written.append(Known(payment, standing, sequences))
         entries = layout.moving(payment)
         self._counts[payment.instruction.bank, payment.state] += 1
         if was is None:
@@ -262,6 +310,10 @@ class Batch:
             entries = tuple([entry for entry in entries if entry not in gone])
             self._counts[was.instruction.bank, was.state] -= 1
         self._appeared += entries
+
+    def _standing(self, payment: Payment) -> Standing:
+        beginning, most = records.beginning(payment), phrases.PHRASES_OF_PAYMENTS_MAX
+        return records.standing_of(payment, self._maps.phrases.number(self._txn, beginning, self._coined, most))
 
     def _write_counts(self) -> None:
         counts = self._db[layout.COUNT]
