@@ -39,6 +39,7 @@ nearly every payment becomes, so a list of those is a list of all payments, filt
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from gateway.core.payment import Payment, Rail
@@ -125,6 +126,10 @@ def number(value: int) -> bytes:
     return value.to_bytes(8, "big")
 
 
+PREFIXES_KEPT_MAX: Final = 4_096  # tenants and banks, some 0.5 MB: each is asked for at every step of a payment
+
+
+@lru_cache(PREFIXES_KEPT_MAX)
 def prefix(text: str) -> bytes:
     """A tenant or bank before other parts. ValueError when it is longer than PREFIX_TEXT_BYTES_MAX."""
     raw = text.encode()
@@ -214,7 +219,7 @@ ENTRY_BYTES_USUAL: Final = 16
 
 def payment_seq_key(payment_id: bytes, version: int) -> bytes:
     """The entry of payment2seq that has the sequence of this version's fact; versions begin with 1."""
-    return part_key(payment_id, (version - 1) // PART_FACTS)
+    return payment_id if version <= PART_FACTS else part_key(payment_id, (version - 1) // PART_FACTS)
 
 
 def part_key(payment_id: bytes, part: int) -> bytes:

@@ -6,7 +6,7 @@ and moving indexes are written once per payment, in `finish`, as the difference 
 """
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import Any
 
@@ -53,12 +53,19 @@ class Batch:
         self._was: dict[bytes, Payment | None] = {}
         self._now: dict[bytes, Payment] = {}
         self._counts: Counter[tuple[str, State]] = Counter()
-        self._entries: dict[bytes, bytes] = {}
+        self._entries: list[tuple[bytes, bytes]] = []
+        """Of seq2fact, in their order. This and the next ones `finish` writes."""
+        self._new: list[tuple[bytes, bytes]] = []
+        """Of payment2record, as `_changed`: id and record."""
+        self._changed: list[tuple[bytes, bytes]] = []
+        self._leading: dict[bytes, bytes] = {}
         """Of payment2seq: key → as this batch leaves it so far."""
-        self._appeared: list[layout.Entry] = []
-        """Index entries that `finish` puts in the order of their keys, for the same reason as the records."""
         self._keys: dict[bytes, bytes] = {}
         """Of key2payment: what this batch adds."""
+        self._appeared: defaultdict[str, list[bytes]] = defaultdict(list)
+        """Mapping → new keys of index entries."""
+        self._begun: dict[tuple[str, str], tuple[bytes, int]] = {}
+        """Tenant and bank → the beginning of their facts, and its number."""
         self._shelved: set[bytes] = set()
         """SHA-256 of evidence that is there."""
         self._hashes: Any = None
@@ -143,21 +150,31 @@ class Batch:
 
     def finish(self) -> None:
         """Writes what the steps have led to. To be called once, last."""
-        # In the order of their ids: new ones then come behind all others, and LMDB fills its pages instead of
-        # halving them.
+        # In the order of their keys: new ones then come behind all others, and LMDB fills its pages instead of halving
+        # them. Sequences only grow, so the log is written at its end: half the price of a search from the root.
         for payment_id, payment in sorted(self._now.items()):
             was = self._was[payment_id]
             if payment is not was:
                 self._write(was, payment)
-        for mapping, entries in ((layout.PAYMENT2SEQ, self._entries), (layout.KEY2PAYMENT, self._keys)):
-            for key, entry in sorted(entries.items()):
-                self._txn.put(key, entry, db=self._db[mapping])
-        for mapping, key in sorted(self._appeared):
-            self._txn.put(key, b"", db=self._db[mapping])
+        if self._put(layout.PAYMENT2RECORD, self._new, overwrite=False) < len(self._new):
+            raise ValueError(_ID_TAKEN)
+        self._put(layout.PAYMENT2RECORD, self._changed)
+        self._put(layout.SEQ2FACT, self._entries, append=True)
+        self._put(layout.PAYMENT2SEQ, sorted(self._leading.items()))
+        self._put(layout.KEY2PAYMENT, sorted(self._keys.items()))
+        for mapping, keys in self._appeared.items():
+            self._put(mapping, [(key, b"") for key in sorted(keys)])
         self._write_counts()
         if self.facts:
             head = log.seal_head(layout.META_HEAD, self._sequence, self._hash)
             self._txn.put(layout.META_HEAD, head, db=self._db[layout.META])
+
+    def _put(self, mapping: str, items: list[tuple[bytes, bytes]], **how: bool) -> int:
+        """All of them in one call, which costs half of one call for each. Returns how many are new."""
+        if not items:
+            return 0
+        _, added = self._txn.cursor(db=self._db[mapping]).putmulti(items, **how)
+        return int(added)
 
     def _stored(self, payment_id: bytes) -> bytes | None:
         return self._txn.get(payment_id, db=self._db[layout.PAYMENT2RECORD])
@@ -215,7 +232,7 @@ class Batch:
         self._evidence += 1
         key = evidence_key(self._evidence)
         self._txn.put(key, seal_evidence(key, body, original_bytes), append=True, db=kept)
-        self._appeared.append((layout.SHA2EVIDENCE, sha_prefix(sha256) + key))
+        self._appeared[layout.SHA2EVIDENCE].append(sha_prefix(sha256) + key)
 
     def _view(self) -> View:
         return View(self._maps, self._txn, self.corrupt.append, durable=False)
@@ -248,22 +265,27 @@ class Batch:
 
     def _append(self, entry: Fact) -> None:
         self._sequence = entry.sequence
-        beginning, rest = log.beginning(entry.tenant, entry.bank), log.rest_of(entry)
+        begun = self._begun.get((entry.tenant, entry.bank))
+        beginning, number = begun or self._begin(entry.tenant, entry.bank)
+        rest = log.rest_of(entry)
         self._hash = chained(self._hash, beginning + rest)
-        number = self._maps.phrases.number(self._txn, beginning, self._coined)
         key = layout.number(self._sequence)
-        sealed = log.seal_fact(key, self._hash, beginning, rest, number)
-        # Sequences only grow, so the log is written at its end: half the price of a search from the root.
-        self._txn.put(key, sealed, append=True, db=self._db[layout.SEQ2FACT])
+        self._entries.append((key, log.seal_fact(key, self._hash, beginning, rest, number)))
         self._lead_to(entry)
         self.facts.append(entry)
 
+    def _begin(self, tenant: str, bank: str) -> tuple[bytes, int]:
+        beginning = log.beginning(tenant, bank)
+        begun = beginning, self._maps.phrases.number(self._txn, beginning, self._coined)
+        self._begun[tenant, bank] = begun
+        return begun
+
     def _lead_to(self, fact: Fact) -> None:
         key = layout.payment_seq_key(fact.payment_id, fact.version)
-        entry = self._entries.get(key)
+        entry = self._leading.get(key)
         if entry is None:
             entry = self._sequences(key, fact)
-        self._entries[key] = layout.with_sequence(entry, fact.sequence)
+        self._leading[key] = layout.with_sequence(entry, fact.sequence)
 
     def _sequences(self, key: bytes, fact: Fact) -> bytes:
         """The entry of payment2seq before this fact; empty where the fact is its first."""
@@ -276,7 +298,7 @@ class Batch:
 
     def _store_version(self) -> int:
         """How many facts about the store there are."""
-        of_batch = [key for key in self._entries if key.startswith(STORE_ID)]
+        of_batch = [key for key in self._leading if key.startswith(STORE_ID)]
         cursor = self._txn.cursor(db=self._db[layout.PAYMENT2SEQ])
         beyond = cursor.set_range(layout.part_key(STORE_ID, layout.LAST_PART))
         found = cursor.prev() if beyond else cursor.last()
@@ -284,7 +306,7 @@ class Batch:
         key = max([*of_batch, stored] if stored.startswith(STORE_ID) else of_batch, default=b"")
         if not key:
             return 0
-        entry = self._entries.get(key) or bytes(cursor.value())
+        entry = self._leading.get(key) or bytes(cursor.value())
         return layout.first_version(key) - 1 + len(layout.sequences(entry))
 
     def _write(self, was: Payment | None, payment: Payment) -> None:
@@ -293,10 +315,8 @@ class Batch:
         sealed = records.seal_payment(payment, standing)
         if was is None and len(sealed) > records.NEW_RECORD_BYTES_MAX:
             raise ValueError(f"a record of {len(sealed)} bytes, new ones have at most {records.NEW_RECORD_BYTES_MAX}")
-        stored = self._db[layout.PAYMENT2RECORD]
-        if not self._txn.put(payment.id, sealed, overwrite=was is not None, db=stored):
-            raise ValueError(_ID_TAKEN)
-        sequences = self._entries[layout.payment_seq_key(payment.id, payment.version)]
+        (self._new if was is None else self._changed).append((payment.id, sealed))
+        sequences = self._leading[layout.payment_seq_key(payment.id, payment.version)]
         self.written.append(Known(payment, standing, sequences))
         entries = layout.moving(payment)
         self._counts[payment.instruction.bank, payment.state] += 1
@@ -304,12 +324,13 @@ class Batch:
             entries += layout.standing(payment)
         else:
             gone = layout.moving(was)
-            for mapping, key in gone:
-                if (mapping, key) not in entries:
-                    self._txn.delete(key, db=self._db[mapping])
+            for entry in gone:
+                if entry not in entries:
+                    self._txn.delete(entry[1], db=self._db[entry[0]])
             entries = tuple([entry for entry in entries if entry not in gone])
             self._counts[was.instruction.bank, was.state] -= 1
-        self._appeared += entries
+        for mapping, key in entries:
+            self._appeared[mapping].append(key)
 
     def _standing(self, payment: Payment) -> Standing:
         beginning, most = records.beginning(payment), phrases.PHRASES_OF_PAYMENTS_MAX
