@@ -65,11 +65,12 @@ def unseal_payment(mapping: str, payment_id: bytes, stored: bytes, phrase: Phras
 def beginning(payment: Payment) -> bytes:
     """What it shares with most payments of its tenant."""
     told = payment.instruction
-    return _beginning(payment.tenant, payment.principal, told.bank, told.amount.currency, told.debtor)
+    return beginning_of(payment.tenant, payment.principal, told.bank, told.amount.currency, told.debtor)
 
 
 @lru_cache(BEGINNINGS_KEPT_MAX)
-def _beginning(tenant: str, principal: str, bank: str, currency: str, debtor: Party) -> bytes:
+def beginning_of(tenant: str, principal: str, bank: str, currency: str, debtor: Party) -> bytes:
+    """Encoded once for all of them."""
     m = pb.Payment(tenant=tenant, principal=principal)
     m.instruction.bank = bank
     m.instruction.currency = currency

@@ -1,6 +1,7 @@
 """What many records begin with is stored once, and no record rests on one copy of it."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,13 @@ import pytest
 from gateway.core.payment import Party
 from gateway.core.ports import Step
 from gateway.core.states import State
-from gateway.store import envelope, layout, phrases
+from gateway.store import envelope, layout, log, phrases, records
 from gateway.store.envelope import CorruptRecord
 from gateway.store.environment import Maps, open_environment, open_maps
 from gateway.store.phrases import PHRASE_BYTES_MAX, PHRASES_MAX, PHRASES_OF_PAYMENTS_MAX, SPELLED_OUT, number_key
 from gateway.store.store import LmdbStore
 from gateway.store.verify import verify
-from tests.fakes.admissions import DEBTOR, mark, queued
+from tests.fakes.admissions import DEBTOR, a_payment, mark, queued
 from tests.fakes.clock import START_NS, FakeClock
 from tests.fills import fills
 from tests.store.damage import Damage, damaging
@@ -81,8 +82,9 @@ async def test_one_of_the_two_mappings_is_enough(tmp_path: Path, lose: Any) -> N
 
 async def test_a_phrase_that_is_lost_twice_stops_its_payments_only(tmp_path: Path) -> None:
     """Where neither mapping can be read any more, the payments with that phrase are corrupt: named, and never sent."""
-    bad, good = await filled(tmp_path, DEBTOR, replace(DEBTOR, name="Autre SA"))
+    ids = await filled(tmp_path, DEBTOR, replace(DEBTOR, name="Autre SA"))
     with damaging(tmp_path) as damage:
+        good, bad = sorted(ids, key=partial(_number_of, damage))
         number = _number_of(damage, bad)
         phrase = damage.get(layout.NUMBER2PHRASE, number)[envelope.ENVELOPE_BYTES :]
         damage.delete(layout.NUMBER2PHRASE, number)
@@ -161,3 +163,17 @@ def test_the_table_is_bounded(maps: Maps) -> None:
         assert table.number(txn, b"payment 0", {}) == 1
         assert table.number(txn, b"x" * (PHRASE_BYTES_MAX + 1), {}) == SPELLED_OUT
         assert table.number(txn, b"", {}) == SPELLED_OUT
+
+
+@fills("log.BEGINNINGS_KEPT_MAX", "records.BEGINNINGS_KEPT_MAX", "PREFIXES_KEPT_MAX")
+def test_what_is_kept_encoded_is_bounded() -> None:
+    """Tenants without end do not fill the memory: the ones asked for longest ago make room."""
+    payment = a_payment()
+    most = max(log.BEGINNINGS_KEPT_MAX, records.BEGINNINGS_KEPT_MAX, layout.PREFIXES_KEPT_MAX)
+    for number in range(most + 10):
+        log.beginning(f"tenant-{number}", "northbank")
+        layout.prefix(f"tenant-{number}")
+        records.beginning(replace(payment, tenant=f"tenant-{number}"))
+    assert log.beginning.cache_info().currsize == log.BEGINNINGS_KEPT_MAX
+    assert records.beginning_of.cache_info().currsize == records.BEGINNINGS_KEPT_MAX
+    assert layout.prefix.cache_info().currsize == layout.PREFIXES_KEPT_MAX
