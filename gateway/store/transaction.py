@@ -7,6 +7,7 @@ and moving indexes are written once per payment, in `finish`, as the difference 
 
 import hashlib
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -92,9 +93,9 @@ class Batch:
             raise ValueError(_ID_TAKEN)
         self._keys[key] = payment.id
         self._was[payment.id] = None
-        self._log(payment, payment.state, _RECEIVED)
+        self._append(fact(payment, payment.state, _RECEIVED, self._sequence + 1))
         for happening in admission.then:
-            payment = self._step(payment, happening, now_ns)
+            payment = self._step(payment, happening, now_ns, _wire(payment, happening))
         self._now[payment.id] = payment
         return Admitted(payment)
 
@@ -113,10 +114,14 @@ class Batch:
         happening = happening_of(payment, step, now_ns)
         if isinstance(happening, Objection):
             return Stepped(payment, taken=False, objection=happening)
-        if happening is None or not self._has_reference(payment, happening):
+        if happening is None:
+            return Stepped(payment, taken=False)
+        wire = _wire(payment, happening)
+        # The reference that it is sent or suspected under may be its own: never another's.
+        if wire and self._txn.get(wire, db=self._db[layout.WIRE2PAYMENT]) not in (None, payment.id):
             return Stepped(payment, taken=False)
         try:
-            moved = self._step(payment, happening, now_ns)
+            moved = self._step(payment, happening, now_ns, wire)
         except IllegalStep:
             return Stepped(payment, taken=False)
         self._now[moved.id] = moved
@@ -189,19 +194,14 @@ class Batch:
     def _by_wire(self, bank: str, wire_reference: str) -> bytes:
         return self._txn.get(layout.wire_key(bank, wire_reference), db=self._db[layout.WIRE2PAYMENT]) or b""
 
-    def _has_reference(self, payment: Payment, happening: Happening) -> bool:
-        """Whether the payment may have the wire reference that it is sent or suspected under: never another's."""
-        named = wire_named(payment, happening)
-        return named is None or self._by_wire(*named) in (b"", payment.id)
-
-    def _step(self, payment: Payment, happening: Happening, now_ns: int) -> Payment:
+    def _step(self, payment: Payment, happening: Happening, now_ns: int, wire: bytes) -> Payment:
+        """`wire`: the key of the reference that the happening names, b"" where it names none."""
         moved = after(payment, happening, now_ns)
         if happening.evidence:
             happening = self._kept(happening)
-        named = wire_named(payment, happening)
-        if named is not None:
-            self._txn.put(layout.wire_key(*named), payment.id, db=self._db[layout.WIRE2PAYMENT])
-        self._log(moved, payment.state, happening)
+        if wire:
+            self._txn.put(wire, payment.id, db=self._db[layout.WIRE2PAYMENT])
+        self._append(fact(moved, payment.state, happening, self._sequence + 1))
         return moved
 
     def _kept(self, happening: Happening) -> Happening:
@@ -239,9 +239,6 @@ class Batch:
 
     def _phrase(self, number: int) -> bytes:
         return self._maps.phrases.spelled(self._txn, number, durable=number not in self._coined.values())
-
-    def _log(self, payment: Payment, before: State, happening: Happening) -> None:
-        self._append(fact(payment, before, happening, self._sequence + 1))
 
     def _note_unreadable(self, payment_id: bytes, outcome: Outcome, now_ns: int) -> None:
         """What a bank says of a payment that cannot be read is kept and named: it will not say it again. Once for the
@@ -311,24 +308,28 @@ class Batch:
 
     def _write(self, was: Payment | None, payment: Payment) -> None:
         known = self._recent.get(payment.id)
-        standing = known.standing if known and was is known.payment else self._standing(payment)
+        if known is not None and was is not known.payment:
+            known = None
+        standing = known.standing if known else self._standing(payment)
         sealed = records.seal_payment(payment, standing)
         if was is None and len(sealed) > records.NEW_RECORD_BYTES_MAX:
             raise ValueError(f"a record of {len(sealed)} bytes, new ones have at most {records.NEW_RECORD_BYTES_MAX}")
         (self._new if was is None else self._changed).append((payment.id, sealed))
         sequences = self._leading[layout.payment_seq_key(payment.id, payment.version)]
-        self.written.append(Known(payment, standing, sequences))
         entries = layout.moving(payment)
+        self.written.append(Known(payment, standing, sequences, entries))
         self._counts[payment.instruction.bank, payment.state] += 1
         if was is None:
-            entries += layout.standing(payment)
-        else:
-            gone = layout.moving(was)
-            for entry in gone:
-                if entry not in entries:
-                    self._txn.delete(entry[1], db=self._db[entry[0]])
-            entries = tuple([entry for entry in entries if entry not in gone])
-            self._counts[was.instruction.bank, was.state] -= 1
+            self._appear(layout.standing(payment) + entries)
+            return
+        self._counts[was.instruction.bank, was.state] -= 1
+        gone = known.moving if known else layout.moving(was)
+        for entry in gone:
+            if entry not in entries:
+                self._txn.delete(entry[1], db=self._db[entry[0]])
+        self._appear([entry for entry in entries if entry not in gone])
+
+    def _appear(self, entries: Iterable[layout.Entry]) -> None:
         for mapping, key in entries:
             self._appeared[mapping].append(key)
 
@@ -343,6 +344,12 @@ class Batch:
                 key = layout.count_key(bank, state)
                 total = int.from_bytes(self._txn.get(key, db=counts) or b"", "big") + change
                 self._txn.put(key, layout.number(total), db=counts)
+
+
+def _wire(payment: Payment, happening: Happening) -> bytes:
+    """The key of wire2payment under which the payment is found from this happening on; b"" where it adds none."""
+    named = wire_named(payment, happening)
+    return layout.wire_key(*named) if named else b""
 
 
 def _word(fact: Fact) -> tuple[str, str, bytes]:
