@@ -124,15 +124,28 @@ async def test_a_full_queue_sheds_before_any_work(tmp_path: Path) -> None:
         assert not answer.replay
 
 
-def _hold_commits(env: FailingEnvironment) -> Callable[[], None]:
-    """Commits wait until the returned function is called."""
-    gate = threading.Event()
+class _Gate:
+    """Commits wait in front of it until it is called."""
 
-    def wait() -> None:
-        assert gate.wait(30), "never released"
+    def __init__(self) -> None:
+        self._reached, self._opened = threading.Event(), threading.Event()
 
-    env.before_commit = wait
-    return gate.set
+    def wait(self) -> None:
+        self._reached.set()
+        assert self._opened.wait(30), "never released"
+
+    def __call__(self) -> None:
+        self._opened.set()
+
+    async def reached(self) -> None:
+        """Returns when a commit waits."""
+        assert await trio.to_thread.run_sync(self._reached.wait, 30)
+
+
+def _hold_commits(env: FailingEnvironment) -> _Gate:
+    gate = _Gate()
+    env.before_commit = gate.wait
+    return gate
 
 
 @pytest.mark.parametrize("error", [lmdb.Error("mdb_txn_commit: Input/output error"), OSError(errno.EIO, "fsync")])
@@ -278,7 +291,7 @@ async def test_a_commit_that_finds_no_room_refuses_admissions_only(tmp_path: Pat
         release = _hold_commits(env)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.set_cursor, "northbank", "busy")  # keeps the writer while the batch forms
-            await trio.testing.wait_all_tasks_blocked()
+            await release.reached()
             taken: list[bool] = []
 
             async def take() -> None:
