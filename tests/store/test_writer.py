@@ -2,7 +2,6 @@
 
 import errno
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
