@@ -33,7 +33,7 @@ import lmdb
 
 from gateway.core.facts import GENESIS, chained
 from gateway.core.ports import WallClock
-from gateway.store import layout, log
+from gateway.store import layout
 from gateway.store.environment import DATA_FILE, RESIZES_MAX, Maps, opened_for_reading, sync_directory
 from gateway.store.manifest import MANIFEST_FILE, Manifest, moment
 from gateway.store.reads import View
@@ -107,8 +107,9 @@ def store_id(folder: Path) -> str:
     """The hash of a store's first fact, in hexadecimal; "" where it has none."""
     with opened_for_reading(folder) as maps, maps.env.begin() as txn:
         key = layout.number(1)
-        stored = View(maps, txn, lambda _: None).get(layout.SEQ2FACT, key)
-        return "" if stored is None else chained(GENESIS, log.unseal_fact(layout.SEQ2FACT, key, stored)[2]).hex()
+        view = View(maps, txn, lambda _: None)
+        stored = view.get(layout.SEQ2FACT, key)
+        return "" if stored is None else chained(GENESIS, view.unsealed_fact(key, stored)[2]).hex()
 
 
 def write_whole(file: Path, content: bytes) -> None:

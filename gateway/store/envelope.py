@@ -1,8 +1,8 @@
 """The envelope that every stored record is in, checked at every read.
 
 It is version (1 byte), CRC-32 over key and body (4), body. The key is in the checksum, so a whole record under another
-payment's key is as corrupt as a torn one. What the checksum cannot show (somebody rewrote a record and its checksum)
-the fact chain shows: see verify.
+payment's key is as corrupt as a torn one, and so is one whose phrase (phrases.py) has become another. What the checksum
+cannot show (somebody rewrote a record and its checksum) the fact chain shows: see verify.
 """
 
 import struct
@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 
 ENVELOPE_VERSION: Final = 2
 _ENVELOPE: Final = struct.Struct(">BI")
+ENVELOPE_BYTES: Final = _ENVELOPE.size
 
 _T = TypeVar("_T")
 
@@ -29,12 +30,22 @@ class CorruptRecord(Exception):
         self.what = what
 
 
-def seal(key: bytes, body: bytes) -> bytes:
-    """The body in its envelope, to be stored under `key`."""
-    return _ENVELOPE.pack(ENVELOPE_VERSION, zlib.crc32(body, zlib.crc32(key))) + body
+def seed(key: bytes, also: bytes = b"") -> int:
+    """What the checksum of a record begins with: its key, and what else it means nothing without."""
+    return zlib.crc32(also, zlib.crc32(key))
 
 
-def unseal(mapping: str, key: bytes, stored: bytes) -> bytes:
+def seal(key: bytes, body: bytes, also: bytes = b"") -> bytes:
+    """The body in its envelope, to be stored under `key`. `also` is not stored, and must be known to unseal it."""
+    return seal_seeded(seed(key, also), body)
+
+
+def seal_seeded(begun: int, body: bytes) -> bytes:
+    """With `seed` in place of what it is made of."""
+    return _ENVELOPE.pack(ENVELOPE_VERSION, zlib.crc32(body, begun)) + body
+
+
+def unseal(mapping: str, key: bytes, stored: bytes, also: bytes = b"") -> bytes:
     """The body. Raises CorruptRecord, naming the mapping and the key."""
     if len(stored) < _ENVELOPE.size:
         raise CorruptRecord(mapping, key, f"only {len(stored)} bytes")
@@ -42,7 +53,7 @@ def unseal(mapping: str, key: bytes, stored: bytes) -> bytes:
     body = stored[_ENVELOPE.size :]
     if version != ENVELOPE_VERSION:
         raise CorruptRecord(mapping, key, f"envelope version {version}, this Causeway reads {ENVELOPE_VERSION}")
-    if checksum != zlib.crc32(body, zlib.crc32(key)):
+    if checksum != zlib.crc32(body, seed(key, also)):
         raise CorruptRecord(mapping, key, "checksum does not match")
     return body
 

@@ -13,6 +13,7 @@ import lmdb
 
 from gateway.core.facts import GENESIS
 from gateway.store import envelope, layout, log
+from gateway.store.phrases import Phrases
 
 LOCK_FILE: Final = "causeway.lock"
 DATA_FILE: Final = "data.mdb"
@@ -91,6 +92,7 @@ class Maps:
     def __init__(self, env: Environment, handles: dict[str, Any]) -> None:
         self.env = env
         self.db = handles
+        self.phrases = Phrases(handles)
 
 
 def lock_directory(path: Path) -> int:

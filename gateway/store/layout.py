@@ -6,6 +6,8 @@ they are, because clients count upwards: their keys then fall on pages that are 
 hashed, so that all keys stay below LMDB's 511 bytes.
 
 mapping          key                                   value                     written by           read by
+number2phrase    number                                sealed phrase             admit, take, log     everybody
+phrase2number    phrase                                sealed number             admit, take, log     admit, take, log
 key2payment      tenant, idempotency key               id                        admit                admit, by_key
 payment2record   id                                    sealed Payment            admit, take          everybody
 end2payment      tenant, EndToEndId, id  (where it is  –                         admit                by_end_to_end_id
@@ -20,7 +22,9 @@ state2payment    state, id  (not the SETTLED)          –                      
 count            bank, state                           payments in it            admit, take          counts
 seq2fact         sequence                              chain hash, sealed Fact   admit, take, log     facts
 payment2seq      id (or STORE_ID), part                sequences of its facts    admit, take, log     facts_of, store
-evidence         beginning of the body's SHA-256       sealed Evidence           take, log            evidence
+evidence         number                                sealed Evidence           take, log            evidence
+sha2evidence     beginning of the body's SHA-256,      –                         take, log            evidence
+                 number of the evidence
 meta             "format" | "head" | "cursor" bank     see records               open, writer         open, writer
 
 `standing` and `moving` say which index entries a payment has; the writer stores the difference between before and
@@ -28,11 +32,14 @@ after, and the verifier holds the same two functions against what is there. key2
 deleted: an idempotency key lives as long as its payment (law 2), and a bank's late word must always find the payment
 it means.
 
+Evidence has numbers because they grow: by its hash it would fall on any page, and leave a third of each empty.
+
 What nothing asks for is not kept twice. An EndToEndId that is the idempotency key is found by that. SETTLED is what
 nearly every payment becomes, so a list of those is a list of all payments, filtered; every other state has its index.
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from gateway.core.payment import Payment, Rail
@@ -40,10 +47,14 @@ from gateway.core.states import State
 from gateway.store import codes
 from gateway.store.spelling import packed_reference
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Version of this map and of the records in it. Any other is refused at the door: nothing was released under format 1
-(inquiry2payment without its class, wire references made from ids, no word of "not found" on the record) or 2 (states
-and reasons by their names, an entry for each fact in payment2seq), so nothing converts them."""
+(inquiry2payment without its class, wire references made from ids, no word of "not found" on the record), 2 (states and
+reasons by their names, an entry for each fact in payment2seq) or 3 (no phrases, evidence by its hash), so nothing
+converts them."""
+
+NUMBER2PHRASE: Final = "number2phrase"
+PHRASE2NUMBER: Final = "phrase2number"
 
 KEY2PAYMENT: Final = "key2payment"
 PAYMENT2RECORD: Final = "payment2record"
@@ -58,9 +69,12 @@ COUNT: Final = "count"
 SEQ2FACT: Final = "seq2fact"
 PAYMENT2SEQ: Final = "payment2seq"
 EVIDENCE: Final = "evidence"
+SHA2EVIDENCE: Final = "sha2evidence"
 META: Final = "meta"
 
 MAPPINGS: Final = (
+    NUMBER2PHRASE,
+    PHRASE2NUMBER,
     KEY2PAYMENT,
     PAYMENT2RECORD,
     END2PAYMENT,
@@ -74,6 +88,7 @@ MAPPINGS: Final = (
     SEQ2FACT,
     PAYMENT2SEQ,
     EVIDENCE,
+    SHA2EVIDENCE,
     META,
 )
 
@@ -111,6 +126,10 @@ def number(value: int) -> bytes:
     return value.to_bytes(8, "big")
 
 
+PREFIXES_KEPT_MAX: Final = 4_096  # tenants and banks, some 0.5 MB: each is asked for at every step of a payment
+
+
+@lru_cache(PREFIXES_KEPT_MAX)
 def prefix(text: str) -> bytes:
     """A tenant or bank before other parts. ValueError when it is longer than PREFIX_TEXT_BYTES_MAX."""
     raw = text.encode()
@@ -189,22 +208,23 @@ def count_key(bank: str, state: State) -> bytes:
 
 
 SEQUENCE_BYTES: Final = 6
-"""In payment2seq: 280 million million facts."""
+"""Of the first in an entry of payment2seq: 280 million million facts."""
 PART_FACTS: Final = 64
 """Versions whose sequences are in one entry of payment2seq: 1 to 64 are in part 0."""
 PART_BYTES: Final = 4
 LAST_PART: Final = (1 << 8 * PART_BYTES) - 1
-PART_FACTS_USUAL: Final = 5
+ENTRY_BYTES_USUAL: Final = 16
 """Received, cleared, marked, accepted, settled: the first entry has room for them, so that it stays where it is."""
 
 
 def payment_seq_key(payment_id: bytes, version: int) -> bytes:
     """The entry of payment2seq that has the sequence of this version's fact; versions begin with 1."""
-    return part_key(payment_id, (version - 1) // PART_FACTS)
+    return payment_id if version <= PART_FACTS else part_key(payment_id, (version - 1) // PART_FACTS)
 
 
 def part_key(payment_id: bytes, part: int) -> bytes:
-    return payment_id + part.to_bytes(PART_BYTES, "big")
+    """Of part 0 the id alone: hardly any payment has another."""
+    return payment_id + part.to_bytes(PART_BYTES, "big") if part else payment_id
 
 
 def first_version(key: bytes) -> int:
@@ -212,19 +232,38 @@ def first_version(key: bytes) -> int:
     return int.from_bytes(key[ID_BYTES:], "big") * PART_FACTS + 1
 
 
-def with_sequence(entry: bytes, version: int, sequence: int) -> bytes:
-    """An entry of payment2seq with one more fact."""
-    at = (version - 1) % PART_FACTS * SEQUENCE_BYTES
-    entry = entry or bytes(PART_FACTS_USUAL * SEQUENCE_BYTES)
-    return entry[:at] + sequence.to_bytes(SEQUENCE_BYTES, "big") + entry[at + SEQUENCE_BYTES :]
+def with_sequence(entry: bytes, sequence: int) -> bytes:
+    """An entry of payment2seq with one more fact, which comes behind the others.
+
+    The first sequence is there as it is, each other as its distance to the first, seven bits to a byte, the lowest
+    first, and the highest bit says that more follow. Zeros at the end are room: no distance ends with one. An entry
+    that says it begins behind this fact was damaged, and begins anew: the log has all facts, the verifier names it.
+    """
+    distance = sequence - int.from_bytes(entry[:SEQUENCE_BYTES], "big")
+    if not entry or distance <= 0:
+        return sequence.to_bytes(SEQUENCE_BYTES, "big").ljust(ENTRY_BYTES_USUAL, b"\x00")
+    digits = bytearray()
+    while distance > 0x7F:
+        digits.append(distance & 0x7F | 0x80)
+        distance >>= 7
+    digits.append(distance)
+    first, others = entry[:SEQUENCE_BYTES], entry[SEQUENCE_BYTES:].rstrip(b"\x00")
+    return (first + others + digits).ljust(ENTRY_BYTES_USUAL, b"\x00")
 
 
 def sequences(entry: bytes) -> list[int]:
-    """In the order of their versions. 0 where a version before the last has none: then the entry is damaged."""
-    size = SEQUENCE_BYTES
-    found = [int.from_bytes(entry[at : at + size], "big") for at in range(0, len(entry), size)]
-    while found and not found[-1]:
-        found.pop()
+    """In the order of their versions. What an entry that was cut or altered says need not be so: whoever reads a fact
+    looks at whose it is."""
+    if not entry:
+        return []
+    found = [first := int.from_bytes(entry[:SEQUENCE_BYTES], "big")]
+    distance = shift = 0
+    for digit in entry[SEQUENCE_BYTES:].rstrip(b"\x00"):
+        distance |= (digit & 0x7F) << shift
+        shift += 7
+        if not digit & 0x80:
+            found.append(first + distance)
+            distance = shift = 0
     return found
 
 

@@ -1,17 +1,21 @@
 """Records of the log: facts, the hash that each continues the chain with, and the head of the chain.
 
-The chain hash of a fact is SHA-256 over the one before and the fact's stored bytes, from GENESIS on (law 10). Whoever
-has the bytes can compute it, so it need not be stored to be proven: the head has the last one in full, and a fact that
-was altered, exchanged, lost or put in changes it. What is kept beside each fact is the beginning of its hash, by which
-the verifier names the fact where a chain breaks, and beside each CHECKPOINT_EVERY-th the whole, from which it goes on.
+The chain hash of a fact is SHA-256 over the one before and the fact's bytes, from GENESIS on (law 10): a protobuf
+message that begins with tenant and bank, by their names. Stored is the number of that beginning (phrases.py) and what
+follows. Whoever has the facts can compute it, so it need not be stored to be proven: the head has the last one in full,
+and a fact that was altered, exchanged, lost or put in changes it. What is kept beside each fact is the beginning of its
+hash, by which the verifier names the fact where a chain breaks, and beside each CHECKPOINT_EVERY-th the whole, from
+which it goes on.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from causeway.store.v1 import record_pb2 as pb
 from gateway.core.facts import Fact
-from gateway.store import codes
-from gateway.store.envelope import CorruptRecord, decoded, seal, unseal
+from gateway.store import codes, phrases
+from gateway.store.envelope import ENVELOPE_BYTES, CorruptRecord, decoded, seal, unseal
+from gateway.store.phrases import Phrase
 from gateway.store.spelling import packed_reference, packed_traceparent, reference_of, traceparent_of
 
 HASH_BYTES: Final = 32
@@ -21,33 +25,50 @@ CHECKPOINT_EVERY: Final = 64
 """Facts between two whole hashes: so many at most are not held against the chain behind one that cannot be read."""
 
 
+BEGINNINGS_KEPT_MAX: Final = 4_096  # encoded: some 1 MB
+
+
+@lru_cache(BEGINNINGS_KEPT_MAX)
+def beginning(tenant: str, bank: str) -> bytes:
+    """What a fact's bytes begin with."""
+    return pb.Fact(tenant=tenant, bank=bank).SerializeToString()
+
+
 def fact_body(fact: Fact) -> bytes:
-    """The stored bytes of a fact: what the chain is computed over. Its sequence is its place in the chain."""
+    """The bytes of a fact: what the chain is computed over. Its sequence is its place in the chain."""
+    return beginning(fact.tenant, fact.bank) + rest_of(fact)
+
+
+def rest_of(fact: Fact) -> bytes:
+    """The bytes of a fact behind its beginning."""
     m = pb.Fact()
     m.payment_id = fact.payment_id
-    m.tenant = fact.tenant
     m.version = fact.version
     m.at_ns = fact.at_ns
     m.kind = codes.KINDS[fact.kind]
     m.before = codes.STATE_OR_NONE[fact.before]
     m.after = codes.STATE_OR_NONE[fact.after]
-    m.reason = codes.REASONS[fact.reason]
-    m.bank = fact.bank
-    m.attempt = fact.attempt
+    if fact.reason is not None:
+        m.reason = codes.REASONS[fact.reason]
+    if fact.attempt:
+        m.attempt = fact.attempt
     if fact.wire_reference:
         m.wire = packed_reference(fact.wire_reference)
         if not m.wire:
             m.wire_reference = fact.wire_reference
-    m.bank_status = fact.bank_status
-    m.bank_reason = fact.bank_reason
-    m.evidence_sha256 = fact.evidence_sha256
+    if fact.bank_status or fact.bank_reason:
+        m.bank_status = fact.bank_status
+        m.bank_reason = fact.bank_reason
+    if fact.evidence_sha256:
+        m.evidence_sha256 = fact.evidence_sha256
     if fact.traceparent:
         m.trace = packed_traceparent(fact.traceparent)
         if not m.trace:
             m.traceparent = fact.traceparent
     if fact.holds:
         m.holds.extend(fact.holds)
-    m.actor = fact.actor
+    if fact.actor:
+        m.actor = fact.actor
     if fact.decision is not None:
         m.decision = codes.DECISIONS[fact.decision]
         m.proposer = fact.proposer
@@ -60,17 +81,21 @@ def kept_hash(sequence: int, chain_hash: bytes) -> bytes:
     return chain_hash[: HASH_BYTES if sequence % CHECKPOINT_EVERY == 0 else TAG_BYTES]
 
 
-def seal_fact(key: bytes, chain_hash: bytes, body: bytes) -> bytes:
-    return seal(key, kept_hash(int.from_bytes(key, "big"), chain_hash) + body)
+def seal_fact(key: bytes, chain_hash: bytes, begins: bytes, rest: bytes, number: int = phrases.SPELLED_OUT) -> bytes:
+    """`begins` is the fact's `beginning`, and `number` that of the phrase."""
+    kept = kept_hash(int.from_bytes(key, "big"), chain_hash) + phrases.number_key(number)
+    return seal(key, kept + rest, begins) if number else seal(key, kept + begins + rest)
 
 
-def unseal_fact(mapping: str, key: bytes, stored: bytes) -> tuple[Fact, bytes, bytes]:
-    """(the fact, what is kept of its chain hash, its stored bytes). Raises CorruptRecord."""
-    whole = unseal(mapping, key, stored)
+def unseal_fact(mapping: str, key: bytes, stored: bytes, phrase: Phrase = phrases.none) -> tuple[Fact, bytes, bytes]:
+    """(the fact, what is kept of its chain hash, its bytes). Raises CorruptRecord, also where its phrase cannot be
+    read."""
     sequence = int.from_bytes(key, "big")
-    kept = kept_hash(sequence, whole[:HASH_BYTES])
-    body = whole[len(kept) :]
-    return decoded(mapping, key, lambda of: _fact(sequence, of), body), kept, body
+    kept_bytes = TAG_BYTES if sequence % CHECKPOINT_EVERY else HASH_BYTES
+    begins = phrases.before(mapping, key, stored, ENVELOPE_BYTES + kept_bytes, phrase)
+    sealed = unseal(mapping, key, stored, begins)
+    body = begins + sealed[kept_bytes + phrases.NUMBER_BYTES :]
+    return decoded(mapping, key, lambda of: _fact(sequence, of), body), sealed[:kept_bytes], body
 
 
 def _fact(sequence: int, body: bytes) -> Fact:

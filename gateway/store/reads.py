@@ -5,11 +5,11 @@ its corruption is noted, and whoever asks for that payment by name gets CorruptR
 no list looks at more than PAGE_SCAN_MAX records.
 """
 
-import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice, takewhile
 from typing import Any, Final
 
@@ -21,8 +21,9 @@ from gateway.core.states import State
 from gateway.store import codes, envelope, layout, log, records
 from gateway.store.envelope import CorruptRecord
 from gateway.store.environment import Maps, Transaction
-from gateway.store.evidence import evidence_key, unseal_evidence
+from gateway.store.evidence import evidence_at, sha_prefix
 from gateway.store.matching import first_id, last_id, matches
+from gateway.store.phrases import Phrase
 from gateway.store.recent import Recent
 
 _ID: Final = layout.ID_BYTES
@@ -48,8 +49,12 @@ class View:
         txn: Transaction,
         noted: Callable[[CorruptRecord], None],
         recent: Recent | None = None,
+        *,
+        durable: bool = True,
     ) -> None:
+        """`durable`: whether all that `txn` shows is committed."""
         self._recent = recent or Recent(0)
+        self._phrase: Phrase = partial(maps.phrases.spelled, txn, durable=durable)
         self._db = maps.db
         self._txn = txn
         self._noted = noted
@@ -62,7 +67,15 @@ class View:
         if len(payment_id) != _ID:
             return None
         stored = self.get(layout.PAYMENT2RECORD, payment_id)
-        return None if stored is None else records.unseal_payment(layout.PAYMENT2RECORD, payment_id, stored)
+        return None if stored is None else self.unsealed(payment_id, stored)
+
+    def unsealed(self, payment_id: bytes, stored: bytes) -> Payment:
+        """Raises CorruptRecord."""
+        return records.unseal_payment(layout.PAYMENT2RECORD, payment_id, stored, self._phrase)
+
+    def unsealed_fact(self, key: bytes, stored: bytes) -> tuple[Fact, bytes, bytes]:
+        """As log.unseal_fact. Raises CorruptRecord."""
+        return log.unseal_fact(layout.SEQ2FACT, key, stored, self._phrase)
 
     def keys(self, mapping: str, start: bytes, prefix: bytes = b"") -> Iterator[bytes]:
         """The keys of a range, from `start` on while they have the prefix."""
@@ -230,16 +243,19 @@ class View:
     def facts(self, after: int, limit: int) -> list[Fact]:
         """Raises CorruptRecord: a log with a hole is not shown as if it had none."""
         items = islice(self.items(layout.SEQ2FACT, layout.number(after + 1)), min(limit, limits.PAGE_SCAN_MAX))
-        return [log.unseal_fact(layout.SEQ2FACT, key, value)[0] for key, value in items]
+        return [self.unsealed_fact(key, value)[0] for key, value in items]
 
     def facts_of(self, payment_id: bytes, limit: int) -> list[Fact]:
         if len(payment_id) != _ID:
             return []
         found = islice(self.sequences_of(payment_id), min(limit, limits.PAGE_SCAN_MAX))
-        return [self._fact(sequence) for sequence in found]
+        facts = [self._fact(sequence) for sequence in found]
+        if any(fact.payment_id != payment_id for fact in facts):
+            raise CorruptRecord(layout.PAYMENT2SEQ, payment_id, "leads to facts of another")
+        return facts
 
     def sequences_of(self, payment_id: bytes) -> Iterator[int]:
-        """The sequences of its facts, in the order of their versions; 0 where an entry is damaged."""
+        """The sequences of its facts, in the order of their versions."""
         for _, entry in self.items(layout.PAYMENT2SEQ, payment_id, payment_id):
             yield from layout.sequences(entry)
 
@@ -248,7 +264,7 @@ class View:
         stored = self.get(layout.SEQ2FACT, key)
         if stored is None:
             raise CorruptRecord(layout.SEQ2FACT, key, "missing")
-        return log.unseal_fact(layout.SEQ2FACT, key, stored)[0]
+        return self.unsealed_fact(key, stored)[0]
 
     def quarantine(self) -> list[Fact]:
         """The newest facts about the store back to the one that decides. Raises CorruptRecord, also where none of
@@ -307,21 +323,25 @@ class View:
             stored = self.get(layout.SEQ2FACT, key)
             if stored is None:
                 raise CorruptRecord(layout.SEQ2FACT, key, "missing, though it is the head of the chain")
-            if log.unseal_fact(layout.SEQ2FACT, key, stored)[1] != log.kept_hash(sequence, chain_hash):
+            if self.unsealed_fact(key, stored)[1] != log.kept_hash(sequence, chain_hash):
                 raise CorruptRecord(layout.SEQ2FACT, key, "is not what the head of the chain says")
         for beyond in self.keys(layout.SEQ2FACT, layout.number(sequence + 1)):
             raise CorruptRecord(layout.SEQ2FACT, beyond, "lies beyond the head of the chain")
 
     def evidence(self, sha256: bytes) -> Evidence | None:
         """Raises CorruptRecord, also where what is kept in its place is something else."""
-        key = evidence_key(sha256)
-        stored = self.get(layout.EVIDENCE, key) if len(sha256) == log.HASH_BYTES else None
-        if stored is None:
+        if len(sha256) != log.HASH_BYTES:
             return None
-        found = Evidence(*unseal_evidence(layout.EVIDENCE, key, stored))
-        if hashlib.sha256(found.body).digest() != sha256:
-            raise CorruptRecord(layout.EVIDENCE, key, "is not what its fact rests on")
-        return found
+        prefix = sha_prefix(sha256)
+        places = (key[len(prefix) :] for key in self.keys(layout.SHA2EVIDENCE, prefix, prefix))
+        return evidence_at(places, sha256, partial(self.get, layout.EVIDENCE))
+
+    def has_evidence(self, sha256: bytes) -> bool:
+        """Whether the very bytes are there, and can be read."""
+        try:
+            return self.evidence(sha256) is not None
+        except CorruptRecord:
+            return False
 
     def cursor(self, bank: str) -> str:
         key = layout.cursor_key(bank)

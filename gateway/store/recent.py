@@ -14,6 +14,8 @@ from typing import Final
 from gateway import limits
 from gateway.core.payment import Payment
 from gateway.core.states import State
+from gateway.store.layout import Entry
+from gateway.store.records import Standing
 
 _OVER: Final = frozenset({State.SETTLED, State.REFUSED, State.REJECTED, State.CANCELLED, State.EXPIRED, State.RETURNED})
 """States in which hardly anything happens any more."""
@@ -21,10 +23,13 @@ _OVER: Final = frozenset({State.SETTLED, State.REFUSED, State.REJECTED, State.CA
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A payment as the last commit left it, and the part of its record that no step changes, as stored."""
+    """A payment as the last commit left it, and what the next one needs of what is stored: the part of its record that
+    no step changes, the entry of payment2seq that has its last fact, and its moving index entries."""
 
     payment: Payment
-    standing: bytes
+    standing: Standing
+    sequences: bytes = b""
+    moving: tuple[Entry, ...] = ()
 
 
 class Recent:

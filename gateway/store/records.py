@@ -1,7 +1,13 @@
-"""Records of payments: core's dataclass as bytes and back. Their envelope: see envelope.py."""
+"""Records of payments: core's dataclass as bytes and back. Envelope: see envelope.py; beginning: see phrases.py.
 
+A record is three parts of one protobuf message, one behind the other: what many payments share (a phrase), what stands
+from the admission on, and what moves.
+"""
+
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from causeway.store.v1 import record_pb2 as pb
@@ -15,37 +21,67 @@ from gateway.core.payment import (
     Party,
     Payment,
     Uptime,
+    wire_reference,
 )
 from gateway.core.proposal import Decision, Proposal
-from gateway.store import codes
-from gateway.store.envelope import decoded, seal, unseal
+from gateway.store import codes, phrases
+from gateway.store.envelope import ENVELOPE_BYTES, decoded, seal_seeded, seed, unseal
+from gateway.store.phrases import Phrase
 from gateway.store.spelling import packed_reference, packed_traceparent, reference_of, traceparent_of
 
 NEW_RECORD_BYTES_MAX: Final = limits.RECORD_BYTES_MAX // 2
 """A new payment's record; the other half is for its life: attempts (life.ATTEMPTS_KEPT), holds, the bank's words."""
 
-MOVING_BYTES: Final = 112
+MOVING_BYTES: Final = 84
 """What the part of a record that moves is filled up to: an attempt, its end, a plan and the bank's word are a little
 less. A record that is written again in the same length stays where it is, and pages stay as full as they were."""
 
-
-def seal_payment(payment: Payment, standing: bytes = b"") -> bytes:
-    """The record of a payment. `standing` saves making `standing_bytes` of it anew."""
-    return seal(payment.id, (standing or standing_bytes(payment)) + _moving_bytes(payment))
+BEGINNINGS_KEPT_MAX: Final = 4_096  # encoded: some 1 MB
 
 
-def unseal_payment(mapping: str, payment_id: bytes, stored: bytes) -> Payment:
-    """Raises CorruptRecord."""
-    return decoded(mapping, payment_id, lambda body: _payment(payment_id, body), unseal(mapping, payment_id, stored))
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The part of a record that is the same from the admission on, made once in a payment's life and not at each of
+    its steps."""
+
+    seed: int
+    """Of the checksum (envelope.seed): the payment's id and, unless it is spelled out, its beginning."""
+    body: bytes
 
 
-def standing_bytes(payment: Payment) -> bytes:
-    """The part of a record that is the same from the admission on. Two parts of a protobuf message, one behind the
-    other, are the message: so it is made once in a payment's life and not at each of its steps."""
+def seal_payment(payment: Payment, standing: Standing | None = None) -> bytes:
+    """The record of a payment. `standing` saves making it anew; without, nothing is a phrase."""
+    stands = standing or standing_of(payment)
+    return seal_seeded(stands.seed, stands.body + _moving_bytes(payment))
+
+
+def unseal_payment(mapping: str, payment_id: bytes, stored: bytes, phrase: Phrase = phrases.none) -> Payment:
+    """Raises CorruptRecord, also where its phrase cannot be read."""
+    begins = phrases.before(mapping, payment_id, stored, ENVELOPE_BYTES, phrase)
+    body = begins + unseal(mapping, payment_id, stored, begins)[phrases.NUMBER_BYTES :]
+    return decoded(mapping, payment_id, lambda of: _payment(payment_id, of), body)
+
+
+def beginning(payment: Payment) -> bytes:
+    """What it shares with most payments of its tenant."""
+    told = payment.instruction
+    return beginning_of(payment.tenant, payment.principal, told.bank, told.amount.currency, told.debtor)
+
+
+@lru_cache(BEGINNINGS_KEPT_MAX)
+def beginning_of(tenant: str, principal: str, bank: str, currency: str, debtor: Party) -> bytes:
+    """Encoded once for all of them."""
+    m = pb.Payment(tenant=tenant, principal=principal)
+    m.instruction.bank = bank
+    m.instruction.currency = currency
+    _fill_party(m.instruction.debtor, debtor)
+    return m.SerializeToString()
+
+
+def standing_of(payment: Payment, number: int = phrases.SPELLED_OUT) -> Standing:
+    """`number` is that of its beginning."""
     # Attributes are set one by one: faster than keyword arguments, and defaults are not stored anyway.
     m = pb.Payment()
-    m.tenant = payment.tenant
-    m.principal = payment.principal
     m.fingerprint = payment.fingerprint
     m.received_at_ns = payment.received_at_ns
     if payment.traceparent:
@@ -53,25 +89,34 @@ def standing_bytes(payment: Payment) -> bytes:
         if not m.trace:
             m.traceparent = payment.traceparent
     _fill_instruction(m.instruction, payment.instruction)
-    return m.SerializeToString()
+    begins, rest = beginning(payment), m.SerializeToString()
+    if number:
+        return Standing(seed(payment.id, begins), phrases.number_key(number) + rest)
+    return Standing(seed(payment.id), phrases.number_key(number) + begins + rest)
 
 
 def _moving_bytes(payment: Payment) -> bytes:
     m = pb.Payment()
     m.state = codes.STATES[payment.state]
     m.version = payment.version
-    m.updated_at_ns = payment.updated_at_ns
+    m.updated_after_ns = payment.updated_at_ns - payment.received_at_ns
     if payment.holds:
         m.holds.extend(payment.holds)
     for attempt in payment.attempts:
-        _fill_attempt(m.attempts.add(), attempt, payment.instruction.bank)
-    m.send_after_ns = payment.send_after_ns
-    m.doubt_since_ns = payment.doubt_since_ns
-    m.inquiries = payment.inquiries
-    m.inquire_at_ns = payment.inquire_at_ns
-    m.bank_status = payment.bank_status
-    m.bank_reason = payment.bank_reason
-    m.contradiction = payment.contradiction
+        _fill_attempt(m.attempts.add(), attempt, payment)
+    if payment.send_after_ns:
+        m.send_after_ns = payment.send_after_ns
+    if payment.doubt_since_ns:
+        m.doubt_since_ns = payment.doubt_since_ns
+    if payment.inquiries:
+        m.inquiries = payment.inquiries
+    if payment.inquire_at_ns:
+        m.inquire_after_ns = payment.inquire_at_ns - payment.updated_at_ns
+    if payment.bank_status or payment.bank_reason:
+        m.bank_status = payment.bank_status
+        m.bank_reason = payment.bank_reason
+    if payment.contradiction:
+        m.contradiction = payment.contradiction
     if payment.missing_since is not None:
         m.missing_since.boot = payment.missing_since.boot
         m.missing_since.ns = payment.missing_since.ns
@@ -93,14 +138,12 @@ def _with_room(moving: bytes) -> bytes:
 
 
 def _fill_instruction(m: pb.Instruction, instruction: Instruction) -> None:
+    """What is not in the beginning."""
     m.idempotency_key = instruction.idempotency_key
     if instruction.end_to_end_id != instruction.idempotency_key:
         m.end_to_end_id = instruction.end_to_end_id
-    m.currency = instruction.amount.currency
     m.amount = str(instruction.amount.value)
-    _fill_party(m.debtor, instruction.debtor)
     _fill_party(m.creditor, instruction.creditor)
-    m.bank = instruction.bank
     if instruction.requested_execution_date is not None:
         m.requested_execution_date = instruction.requested_execution_date.isoformat()
     m.purpose = instruction.purpose
@@ -127,21 +170,21 @@ def _fill_party(m: pb.Party, party: Party) -> None:
         a.country = address.country
 
 
-def _fill_attempt(m: pb.Attempt, attempt: Attempt, bank: str) -> None:
-    """`bank` is the instruction's."""
+def _fill_attempt(m: pb.Attempt, attempt: Attempt, payment: Payment) -> None:
     m.number = attempt.number
-    if attempt.bank != bank:
+    if attempt.bank != payment.instruction.bank:
         m.bank = attempt.bank
-    m.wire = packed_reference(attempt.wire_reference)
-    if not m.wire:
-        m.wire_reference = attempt.wire_reference
+    if attempt.wire_reference != payment.wire_reference:
+        m.wire = packed_reference(attempt.wire_reference)
+        if not m.wire:
+            m.wire_reference = attempt.wire_reference
     if attempt.message_reference != attempt.wire_reference:
         m.message = packed_reference(attempt.message_reference)
         if not m.message:
             m.message_reference = attempt.message_reference
     m.payload_sha256 = attempt.payload_sha256
-    m.marked_at_ns = attempt.marked_at_ns
-    m.deadline_ns = attempt.deadline_ns
+    m.marked_after_ns = attempt.marked_at_ns - payment.received_at_ns
+    m.lasts_ns = attempt.deadline_ns - attempt.marked_at_ns
     m.ended = codes.ENDS[attempt.ended]
     m.reason = codes.REASONS[attempt.reason]
 
@@ -155,24 +198,25 @@ def _fill_proposal(m: pb.Proposal, proposal: Proposal) -> None:
 
 def _payment(payment_id: bytes, body: bytes) -> Payment:
     m = pb.Payment.FromString(body)
-    bank = m.instruction.bank
+    told = m.instruction
+    updated_at_ns = m.received_at_ns + m.updated_after_ns
     return Payment(
         id=payment_id,
         tenant=m.tenant,
         principal=m.principal,
-        instruction=_instruction(m.instruction),
+        instruction=_instruction(told),
         fingerprint=m.fingerprint,
         state=codes.STATE_OF[m.state],
         version=m.version,
         received_at_ns=m.received_at_ns,
-        updated_at_ns=m.updated_at_ns,
+        updated_at_ns=updated_at_ns,
         traceparent=traceparent_of(m.trace) if m.trace else m.traceparent,
         holds=tuple(m.holds),
-        attempts=tuple([_attempt(a, bank) for a in m.attempts]),
+        attempts=_attempts(m) if m.attempts else (),
         send_after_ns=m.send_after_ns,
         doubt_since_ns=m.doubt_since_ns,
         inquiries=m.inquiries,
-        inquire_at_ns=m.inquire_at_ns,
+        inquire_at_ns=updated_at_ns + m.inquire_after_ns if m.HasField("inquire_after_ns") else 0,
         bank_status=m.bank_status,
         bank_reason=m.bank_reason,
         contradiction=m.contradiction,
@@ -211,16 +255,23 @@ def _party(m: pb.Party) -> Party:
     return Party(m.name, Account(m.iban, m.other), m.agent_bic, address)
 
 
-def _attempt(m: pb.Attempt, bank: str) -> Attempt:
-    wire = reference_of(m.wire) if m.wire else m.wire_reference
+def _attempts(m: pb.Payment) -> tuple[Attempt, ...]:
+    told = m.instruction
+    own = wire_reference(m.tenant, told.idempotency_key, m.fingerprint, told.bank)
+    return tuple([_attempt(attempt, told.bank, own, m.received_at_ns) for attempt in m.attempts])
+
+
+def _attempt(m: pb.Attempt, bank: str, own_reference: str, received_at_ns: int) -> Attempt:
+    wire = reference_of(m.wire) if m.wire else m.wire_reference or own_reference
+    marked_at_ns = received_at_ns + m.marked_after_ns
     return Attempt(
         number=m.number,
         bank=m.bank if m.HasField("bank") else bank,
         wire_reference=wire,
         message_reference=(reference_of(m.message) if m.message else m.message_reference) or wire,
         payload_sha256=m.payload_sha256,
-        marked_at_ns=m.marked_at_ns,
-        deadline_ns=m.deadline_ns,
+        marked_at_ns=marked_at_ns,
+        deadline_ns=marked_at_ns + m.lasts_ns,
         ended=codes.ENDED_OF[m.ended],
         reason=codes.REASON_OF[m.reason],
     )

@@ -21,10 +21,10 @@ from gateway.core.decisions import recorded_by_two
 from gateway.core.facts import GENESIS, STORE_ID, Fact, StoreKind, chained
 from gateway.core.payment import Payment
 from gateway.core.states import IllegalStep, Kind, State, step
-from gateway.store import envelope, layout, log, records
+from gateway.store import envelope, layout, log
 from gateway.store.envelope import CorruptRecord
 from gateway.store.environment import Maps, begin_reading, opened_for_reading
-from gateway.store.evidence import evidence_key, unseal_evidence
+from gateway.store.evidence import SHA_BYTES, sha_prefix, unseal_evidence
 from gateway.store.reads import View
 
 PAGE: Final = 250
@@ -146,7 +146,7 @@ class _Verifier:
             self._lost = True
         report.sequence = sequence
         try:
-            fact, kept, body = log.unseal_fact(mapping, key, stored)
+            fact, kept, body = view.unsealed_fact(key, stored)
         except CorruptRecord as error:
             report.found(mapping, key, error.what)
             self._lost = True
@@ -223,7 +223,7 @@ class _Verifier:
         for key, stored in view.items(layout.SEQ2FACT, layout.number(self._counted_to + 1)):
             self._counted_to = int.from_bytes(key, "big")
             try:
-                fact = log.unseal_fact(layout.SEQ2FACT, key, stored)[0]
+                fact = view.unsealed_fact(key, stored)[0]
             except CorruptRecord:
                 continue  # reported by the walk over the log
             if fact.payment_id <= passed and fact.before is not None and fact.after is not None:
@@ -235,7 +235,7 @@ class _Verifier:
         self.report.payments += 1
         mapping = layout.PAYMENT2RECORD
         try:
-            payment = records.unseal_payment(mapping, payment_id, stored)
+            payment = view.unsealed(payment_id, stored)
         except CorruptRecord as error:
             self.report.found(mapping, payment_id, "; ".join([error.what, *self._said.get(payment_id, ())]))
             return
@@ -282,7 +282,7 @@ class _Verifier:
             stored = view.get(layout.SEQ2FACT, key)
             if stored is None:
                 raise CorruptRecord(layout.SEQ2FACT, key, "missing")
-            yield log.unseal_fact(layout.SEQ2FACT, key, stored)[0]
+            yield view.unsealed_fact(key, stored)[0]
 
     def _compare_counts(self, view: View) -> None:
         stored = {key: int.from_bytes(value, "big") for key, value in view.items(layout.COUNT, b"")}
@@ -307,6 +307,9 @@ class _Verifier:
             layout.STATE2PAYMENT: self._moving_confirmed(layout.STATE2PAYMENT),
             layout.PAYMENT2SEQ: self._fact_confirmed,
             layout.EVIDENCE: self._evidence_confirmed,
+            layout.SHA2EVIDENCE: self._hash_confirmed,
+            layout.NUMBER2PHRASE: self._number_confirmed,
+            layout.PHRASE2NUMBER: self._phrase_confirmed,
         }
 
     def index(self, mapping: str, confirmed: Callable[[View, bytes, bytes], bool]) -> None:
@@ -359,15 +362,36 @@ class _Verifier:
         if stored is None:
             return False
         try:
-            fact = log.unseal_fact(layout.SEQ2FACT, layout.number(sequence), stored)[0]
+            fact = view.unsealed_fact(layout.number(sequence), stored)[0]
         except CorruptRecord:
             return True  # reported by the walk over the log
         return (fact.payment_id, fact.version) == (payment_id, version)
 
-    def _evidence_confirmed(self, _: View, key: bytes, stored: bytes) -> bool:
+    def _evidence_confirmed(self, view: View, key: bytes, stored: bytes) -> bool:
         self.report.evidence += 1
-        try:
-            body, _length = unseal_evidence(layout.EVIDENCE, key, stored)
-        except CorruptRecord:
+        body, _length = unseal_evidence(layout.EVIDENCE, key, stored)
+        return view.get(layout.SHA2EVIDENCE, sha_prefix(sha256(body).digest()) + key) is not None
+
+    def _hash_confirmed(self, view: View, key: bytes, _: bytes) -> bool:
+        prefix, number = key[:SHA_BYTES], key[SHA_BYTES:]
+        stored = view.get(layout.EVIDENCE, number)
+        if stored is None:
             return False
-        return evidence_key(sha256(body).digest()) == key
+        try:
+            body, _length = unseal_evidence(layout.EVIDENCE, number, stored)
+        except CorruptRecord:
+            return True  # reported by the walk over the evidence
+        return sha256(body).digest().startswith(prefix)
+
+    def _number_confirmed(self, view: View, key: bytes, stored: bytes) -> bool:
+        phrase = envelope.unseal(layout.NUMBER2PHRASE, key, stored)
+        return _body(view.get(layout.PHRASE2NUMBER, phrase)) == key
+
+    def _phrase_confirmed(self, view: View, phrase: bytes, stored: bytes) -> bool:
+        key = envelope.unseal(layout.PHRASE2NUMBER, phrase, stored)
+        return _body(view.get(layout.NUMBER2PHRASE, key)) == phrase
+
+
+def _body(stored: bytes | None) -> bytes:
+    """Of a record whose checksum another walk looks at."""
+    return (stored or b"")[envelope.ENVELOPE_BYTES :]

@@ -139,7 +139,7 @@ def backed_up(root: Path) -> dict[str, Any]:
     """A backup onto a disk too small for it, then onto the same disk with room."""
     desk = laid(root)
     small = root / "small"
-    mounted(small, "256k")
+    mounted(small, "128k")
     first = causeway("backup", str(desk.source), str(small / "kept"))
     left = sorted(each.name for each in small.iterdir())
     subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)

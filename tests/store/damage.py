@@ -7,7 +7,9 @@ from typing import Any
 
 import lmdb
 
-from gateway.store import layout
+from gateway.core.facts import Fact
+from gateway.store import layout, log
+from gateway.store.phrases import Phrases
 
 
 class Damage:
@@ -31,6 +33,13 @@ class Damage:
         value = bytearray(self.get(mapping, key))
         value[place] ^= 1
         self.put(mapping, key, bytes(value))
+
+    def fact(self, key: bytes) -> tuple[Fact, bytes, bytes]:
+        """As log.unseal_fact."""
+        return log.unseal_fact(layout.SEQ2FACT, key, self.get(layout.SEQ2FACT, key), self._phrase)
+
+    def _phrase(self, number: int) -> bytes:
+        return Phrases(self._db).spelled(self._txn, number)
 
     def items(self, mapping: str) -> list[tuple[bytes, bytes]]:
         return list(self._txn.cursor(db=self._db[mapping]))

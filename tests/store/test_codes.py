@@ -10,10 +10,15 @@ from gateway.core.states import Kind, State
 from gateway.store import codes, layout, log
 
 OLD_FACT = (
-    "02418ce19c686868680a1069696969696969696969696969696969120461636d6518042100f057cb3efc9818281430043809"
-    "40134a096e6f72746862616e6b50015a0f570123456789abcdef0123456789ab6204524a43546a04414330347220"
-    "6565656565656565656565656565656565656565656565656565656565656565"
-    "7a190123456789abcdef0123456789abcdef0123456789abcdef01"
+    "0293b6e137686868680000120461636d654a096e6f72746862616e6b0a10696969696969696969696969696969691804"
+    "2100f057cb3efc9818281430043809401350015a0f570123456789abcdef0123456789ab6204524a43546a0441433034"
+    "722065656565656565656565656565656565656565656565656565656565656565657a190123456789abcdef01234567"
+    "89abcdef0123456789abcdef01"
+)
+OLD_FACT_WITH_A_PHRASE = (
+    "0274ed4f9b6868686801020a106969696969696969696969696969696918042100f057cb3efc98182814300438094013"
+    "50015a0f570123456789abcdef0123456789ab6204524a43546a04414330347220656565656565656565656565656565"
+    "65656565656565656565656565656565657a190123456789abcdef0123456789abcdef0123456789abcdef01"
 )
 
 
@@ -45,14 +50,18 @@ def test_a_fact_of_today_is_read_tomorrow() -> None:
         traceparent="00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
         evidence_sha256=b"e" * 32,
     )
-    key = layout.number(7)
-    stored = log.seal_fact(key, b"h" * 32, log.fact_body(entry))
+    key, begins = layout.number(7), log.beginning("acme", "northbank")
+    stored = log.seal_fact(key, b"h" * 32, begins, log.rest_of(entry))
     assert stored.hex() == OLD_FACT
     assert log.unseal_fact(layout.SEQ2FACT, key, stored)[0] == entry
+    named = log.seal_fact(key, b"h" * 32, begins, log.rest_of(entry), 258)
+    assert named.hex() == OLD_FACT_WITH_A_PHRASE
+    phrases = {258: begins}
+    assert log.unseal_fact(layout.SEQ2FACT, key, named, phrases.__getitem__) == (entry, b"hhhh", log.fact_body(entry))
 
 
 def test_the_numbers_in_one_line_each() -> None:
-    """In the order of the enumerations, as format 3 has them. New names are added with new numbers; these stay."""
+    """In the order of the enumerations, as format 4 has them. New names are added with new numbers; these stay."""
     assert list(codes.STATES.values()) == list(range(1, 13))
     assert list(codes.KINDS.values()) == [*range(1, 23), *range(100, 104)]
     assert list(codes.REASONS.values()) == list(range(26))

@@ -8,6 +8,7 @@ from gateway.limits import RECENT_PAYMENTS_MAX
 from gateway.store import layout
 from gateway.store.manifest import MANIFEST_BYTES_MAX, MANIFEST_FILE, BackupUnusable, read_manifest
 from gateway.store.recent import Known, Recent
+from gateway.store.records import Standing
 from tests.fakes.admissions import a_payment
 from tests.fills import fills
 
@@ -48,7 +49,7 @@ def test_a_manifest_is_short(tmp_path: Path) -> None:
 def test_payments_kept_decoded_are_bounded() -> None:
     """After any number of commits the last RECENT_PAYMENTS_MAX payments are kept, and the oldest are gone."""
     recent = Recent()
-    written = [Known(a_payment(f"order-{number}"), b"") for number in range(RECENT_PAYMENTS_MAX + 2)]
+    written = [Known(a_payment(f"order-{number}"), Standing(0, b"")) for number in range(RECENT_PAYMENTS_MAX + 2)]
     recent.keep(written[:2])
     recent.keep(written[2:])
     assert len(recent) == RECENT_PAYMENTS_MAX

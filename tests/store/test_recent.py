@@ -5,11 +5,14 @@ from dataclasses import replace
 from gateway import limits
 from gateway.core.states import State
 from gateway.store.recent import Known, Recent
+from gateway.store.records import Standing
 from tests.fakes.payments import payment
 
 
 def known(number: int, state: State = State.QUEUED, version: int = 1) -> Known:
-    return Known(replace(payment(number), id=number.to_bytes(16, "big"), state=state, version=version), b"standing")
+    return Known(
+        replace(payment(number), id=number.to_bytes(16, "big"), state=state, version=version), Standing(0, b"standing")
+    )
 
 
 def test_it_holds_no_more_than_its_bound() -> None:

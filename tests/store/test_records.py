@@ -89,7 +89,7 @@ def test_a_fact_comes_back_field_for_field() -> None:
     entry = life.fact(life.after(payment, happening, 11), State.SENDING, happening, 42)
     key, body = layout.number(42), log.fact_body(entry)
     assert all(getattr(entry, name.name) for name in fields(entry))
-    assert log.unseal_fact("seq2fact", key, log.seal_fact(key, b"h" * 32, body)) == (entry, b"hhhh", body)
+    assert log.unseal_fact("seq2fact", key, log.seal_fact(key, b"h" * 32, b"", body)) == (entry, b"hhhh", body)
 
 
 def test_every_altered_byte_is_found() -> None:

@@ -13,7 +13,7 @@ from gateway.core.payment import Payment
 from gateway.core.ports import Step
 from gateway.core.reasons import Reason
 from gateway.core.states import State
-from gateway.store import evidence, layout, log, records, verify
+from gateway.store import evidence, layout, log, phrases, records, verify
 from gateway.store.store import LmdbStore
 from tests.fakes.admissions import mark, queued
 from tests.fakes.clock import START_NS, FakeClock
@@ -85,9 +85,9 @@ def _rewritten(damage: Damage, payment: Payment) -> None:
 def _chain_rewritten(damage: Damage, sequence: int = 100) -> None:
     """A fact altered together with its checksum, as somebody who knows the format would."""
     key = layout.number(sequence)
-    fact, chain_hash, _ = log.unseal_fact(layout.SEQ2FACT, key, damage.get(layout.SEQ2FACT, key))
+    fact, chain_hash, _ = damage.fact(key)
     altered = log.fact_body(replace(fact, actor="nobody"))
-    damage.put(layout.SEQ2FACT, key, log.seal_fact(key, chain_hash, altered))
+    damage.put(layout.SEQ2FACT, key, log.seal_fact(key, chain_hash, b"", altered))
 
 
 def _counted_wrongly(damage: Damage) -> None:
@@ -104,10 +104,16 @@ def _evidence_exchanged(damage: Damage) -> None:
     damage.put(layout.EVIDENCE, key, evidence.seal_evidence(key, b"<other/>", 8))
 
 
-def _leads_elsewhere(damage: Damage, payment_id: bytes, version: int, sequence: int) -> None:
-    key = layout.payment_seq_key(payment_id, version)
-    entry = layout.with_sequence(damage.get(layout.PAYMENT2SEQ, key), version, sequence)
-    damage.put(layout.PAYMENT2SEQ, key, entry)
+def _leads_elsewhere(damage: Damage, payment_id: bytes, sequence: int) -> None:
+    """The second fact is another, and nothing is behind it."""
+    key = layout.payment_seq_key(payment_id, 1)
+    first = layout.sequences(damage.get(layout.PAYMENT2SEQ, key))[0]
+    damage.put(layout.PAYMENT2SEQ, key, layout.with_sequence(layout.with_sequence(b"", first), sequence))
+
+
+def _one_more(damage: Damage, payment_id: bytes, sequence: int) -> None:
+    key = layout.payment_seq_key(payment_id, 1)
+    damage.put(layout.PAYMENT2SEQ, key, layout.with_sequence(damage.get(layout.PAYMENT2SEQ, key), sequence))
 
 
 DAMAGES: dict[str, tuple[str, Doing]] = {
@@ -164,11 +170,11 @@ DAMAGES: dict[str, tuple[str, Doing]] = {
     ),
     "a payment's fact unlinked": (
         layout.SEQ2FACT,
-        lambda d, p: _leads_elsewhere(d, p[SETTLED].id, 2, 0),
+        lambda d, p: _leads_elsewhere(d, p[SETTLED].id, 219),
     ),
     "a payment's fact invented": (
         layout.PAYMENT2SEQ,
-        lambda d, p: _leads_elsewhere(d, p[SETTLED].id, 6, 1),
+        lambda d, p: _one_more(d, p[SETTLED].id, 220),
     ),
     "a bit of evidence": (
         layout.EVIDENCE,
@@ -180,7 +186,26 @@ DAMAGES: dict[str, tuple[str, Doing]] = {
     ),
     "evidence exchanged": (
         layout.EVIDENCE,
-        lambda d, p: d.put(layout.EVIDENCE, b"k" * 16, evidence.seal_evidence(b"k" * 16, b"<other/>", 8)),
+        lambda d, p: d.put(layout.EVIDENCE, b"k" * 6, evidence.seal_evidence(b"k" * 6, b"<other/>", 8)),
+    ),
+    "a hash of evidence lost": (
+        layout.EVIDENCE,
+        lambda d, p: d.delete(layout.SHA2EVIDENCE, d.items(layout.SHA2EVIDENCE)[0][0]),
+    ),
+    "a hash of evidence invented": (
+        layout.SHA2EVIDENCE,
+        lambda d, p: d.put(layout.SHA2EVIDENCE, b"s" * 6 + d.items(layout.EVIDENCE)[0][0], b""),
+    ),
+    "a hash of no evidence": (layout.SHA2EVIDENCE, lambda d, p: d.put(layout.SHA2EVIDENCE, b"s" * 12, b"")),
+    "a bit of a phrase": (layout.NUMBER2PHRASE, lambda d, p: d.flip(layout.NUMBER2PHRASE, phrases.number_key(1))),
+    "a phrase lost": (layout.PHRASE2NUMBER, lambda d, p: d.delete(layout.NUMBER2PHRASE, phrases.number_key(1))),
+    "a bit of a phrase's number": (
+        layout.PHRASE2NUMBER,
+        lambda d, p: d.flip(layout.PHRASE2NUMBER, d.items(layout.PHRASE2NUMBER)[0][0], -1),
+    ),
+    "a phrase's number lost": (
+        layout.NUMBER2PHRASE,
+        lambda d, p: d.delete(layout.PHRASE2NUMBER, d.items(layout.PHRASE2NUMBER)[0][0]),
     ),
     "a fact's evidence exchanged": (layout.SEQ2FACT, lambda d, p: _evidence_exchanged(d)),
     "a bit of a cursor": (layout.META, lambda d, p: d.flip(layout.META, layout.cursor_key("northbank"))),
@@ -218,9 +243,9 @@ def test_the_whole_hashes_are_held_against_the_chain(tmp_path: Path, kept: tuple
     shutil.copytree(kept[0], tmp_path / "data")
     key = layout.number(2 * log.CHECKPOINT_EVERY)
     with damaging(tmp_path / "data") as damage:
-        _, whole, body = log.unseal_fact(layout.SEQ2FACT, key, damage.get(layout.SEQ2FACT, key))
+        _, whole, body = damage.fact(key)
         other = whole[: log.TAG_BYTES] + bytes(log.HASH_BYTES - log.TAG_BYTES)
-        damage.put(layout.SEQ2FACT, key, log.seal_fact(key, other, body))
+        damage.put(layout.SEQ2FACT, key, log.seal_fact(key, other, b"", body))
     report = verify.verify(tmp_path / "data")
     assert report.findings[0].key == key.hex()
 

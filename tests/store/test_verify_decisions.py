@@ -41,11 +41,11 @@ def rewrite(path: Path, altered: Callable[[Fact], Fact]) -> None:
     with damaging(path) as damage:
         chain = GENESIS
         entries = damage.items(layout.SEQ2FACT)
-        for key, stored in entries:
-            fact = altered(log.unseal_fact(layout.SEQ2FACT, key, stored)[0])
+        for key, _ in entries:
+            fact = altered(damage.fact(key)[0])
             body = log.fact_body(fact)
             chain = chained(chain, body)
-            damage.put(layout.SEQ2FACT, key, log.seal_fact(key, chain, body))
+            damage.put(layout.SEQ2FACT, key, log.seal_fact(key, chain, b"", body))
         damage.put(layout.META, layout.META_HEAD, log.seal_head(layout.META_HEAD, len(entries), chain))
 
 

@@ -1,8 +1,6 @@
 """One thread, many callers: grouping, cancelling, bounds, and what happens when the disk does not do its part."""
 
 import errno
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from tests.fakes.admissions import a_payment, mark, queued
 from tests.fakes.clock import START_NS, FakeClock
 from tests.fakes.environment import FailingEnvironment, FailingOpener
 from tests.fills import fills
+from tests.store.gate import hold_commits
 
 
 def a_store(path: Path, **options: object) -> LmdbStore:
@@ -103,7 +102,7 @@ async def test_a_full_queue_sheds_before_any_work(tmp_path: Path) -> None:
     async with a_store(tmp_path, open_with=opener) as store:
         [first] = await store.admit([queued("order-1")])
         word = Step(first.payment.id, happening=happenings.inquired(0))
-        release = _hold_commits(opened(opener))
+        release = hold_commits(opened(opener))
         async with trio.open_nursery() as nursery:
             for _ in range(12):
                 nursery.start_soon(store.admit, [queued("order-1")] * size)
@@ -122,17 +121,6 @@ async def test_a_full_queue_sheds_before_any_work(tmp_path: Path) -> None:
         assert caught.value.retry_after_s > 0
         [answer] = await store.admit([queued("order-2")])
         assert not answer.replay
-
-
-def _hold_commits(env: FailingEnvironment) -> Callable[[], None]:
-    """Commits wait until the returned function is called."""
-    gate = threading.Event()
-
-    def wait() -> None:
-        assert gate.wait(30), "never released"
-
-    env.before_commit = wait
-    return gate.set
 
 
 @pytest.mark.parametrize("error", [lmdb.Error("mdb_txn_commit: Input/output error"), OSError(errno.EIO, "fsync")])
@@ -275,10 +263,10 @@ async def test_a_commit_that_finds_no_room_refuses_admissions_only(tmp_path: Pat
     async with a_store(tmp_path, open_with=opener, map_bytes_max=1 << 20) as store:
         [first] = await store.admit([queued("first")])
         env = opened(opener)
-        release = _hold_commits(env)
+        release = hold_commits(env)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.set_cursor, "northbank", "busy")  # keeps the writer while the batch forms
-            await trio.testing.wait_all_tasks_blocked()
+            await release.reached()
             taken: list[bool] = []
 
             async def take() -> None:
@@ -313,7 +301,7 @@ async def test_one_callers_defect_is_its_own(tmp_path: Path) -> None:
     opener = FailingOpener()
     async with a_store(tmp_path, open_with=opener) as store:
         await store.admit([Admission(twin)])
-        release = _hold_commits(opened(opener))
+        release = hold_commits(opened(opener))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.set_cursor, "northbank", "busy")
             await trio.testing.wait_all_tasks_blocked()

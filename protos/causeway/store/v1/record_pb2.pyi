@@ -75,7 +75,7 @@ class Instruction(_message.Message):
     def __init__(self, idempotency_key: _Optional[str] = ..., end_to_end_id: _Optional[str] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., debtor: _Optional[_Union[Party, _Mapping]] = ..., creditor: _Optional[_Union[Party, _Mapping]] = ..., bank: _Optional[str] = ..., requested_execution_date: _Optional[str] = ..., purpose: _Optional[str] = ..., remittance: _Optional[str] = ..., creditor_reference: _Optional[str] = ..., charge_bearer: _Optional[int] = ..., rail: _Optional[int] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ...) -> None: ...
 
 class Attempt(_message.Message):
-    __slots__ = ("number", "bank", "wire", "wire_reference", "message", "message_reference", "payload_sha256", "marked_at_ns", "deadline_ns", "ended", "reason")
+    __slots__ = ("number", "bank", "wire", "wire_reference", "message", "message_reference", "payload_sha256", "marked_after_ns", "lasts_ns", "ended", "reason")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     BANK_FIELD_NUMBER: _ClassVar[int]
     WIRE_FIELD_NUMBER: _ClassVar[int]
@@ -83,8 +83,8 @@ class Attempt(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_REFERENCE_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_SHA256_FIELD_NUMBER: _ClassVar[int]
-    MARKED_AT_NS_FIELD_NUMBER: _ClassVar[int]
-    DEADLINE_NS_FIELD_NUMBER: _ClassVar[int]
+    MARKED_AFTER_NS_FIELD_NUMBER: _ClassVar[int]
+    LASTS_NS_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     number: int
@@ -94,14 +94,14 @@ class Attempt(_message.Message):
     message: bytes
     message_reference: str
     payload_sha256: bytes
-    marked_at_ns: int
-    deadline_ns: int
+    marked_after_ns: int
+    lasts_ns: int
     ended: int
     reason: int
-    def __init__(self, number: _Optional[int] = ..., bank: _Optional[str] = ..., wire: _Optional[bytes] = ..., wire_reference: _Optional[str] = ..., message: _Optional[bytes] = ..., message_reference: _Optional[str] = ..., payload_sha256: _Optional[bytes] = ..., marked_at_ns: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ended: _Optional[int] = ..., reason: _Optional[int] = ...) -> None: ...
+    def __init__(self, number: _Optional[int] = ..., bank: _Optional[str] = ..., wire: _Optional[bytes] = ..., wire_reference: _Optional[str] = ..., message: _Optional[bytes] = ..., message_reference: _Optional[str] = ..., payload_sha256: _Optional[bytes] = ..., marked_after_ns: _Optional[int] = ..., lasts_ns: _Optional[int] = ..., ended: _Optional[int] = ..., reason: _Optional[int] = ...) -> None: ...
 
 class Payment(_message.Message):
-    __slots__ = ("tenant", "principal", "instruction", "fingerprint", "received_at_ns", "trace", "state", "version", "updated_at_ns", "attempts", "inquire_at_ns", "bank_status", "bank_reason", "holds", "room", "send_after_ns", "doubt_since_ns", "inquiries", "contradiction", "proposal", "missing_since", "traceparent")
+    __slots__ = ("tenant", "principal", "instruction", "fingerprint", "received_at_ns", "trace", "state", "version", "updated_after_ns", "attempts", "inquire_after_ns", "bank_status", "bank_reason", "holds", "room", "send_after_ns", "doubt_since_ns", "inquiries", "contradiction", "proposal", "missing_since", "traceparent")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTION_FIELD_NUMBER: _ClassVar[int]
@@ -110,9 +110,9 @@ class Payment(_message.Message):
     TRACE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
-    UPDATED_AT_NS_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AFTER_NS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
-    INQUIRE_AT_NS_FIELD_NUMBER: _ClassVar[int]
+    INQUIRE_AFTER_NS_FIELD_NUMBER: _ClassVar[int]
     BANK_STATUS_FIELD_NUMBER: _ClassVar[int]
     BANK_REASON_FIELD_NUMBER: _ClassVar[int]
     HOLDS_FIELD_NUMBER: _ClassVar[int]
@@ -132,9 +132,9 @@ class Payment(_message.Message):
     trace: bytes
     state: int
     version: int
-    updated_at_ns: int
+    updated_after_ns: int
     attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
-    inquire_at_ns: int
+    inquire_after_ns: int
     bank_status: str
     bank_reason: str
     holds: _containers.RepeatedScalarFieldContainer[str]
@@ -146,7 +146,7 @@ class Payment(_message.Message):
     proposal: Proposal
     missing_since: Uptime
     traceparent: str
-    def __init__(self, tenant: _Optional[str] = ..., principal: _Optional[str] = ..., instruction: _Optional[_Union[Instruction, _Mapping]] = ..., fingerprint: _Optional[bytes] = ..., received_at_ns: _Optional[int] = ..., trace: _Optional[bytes] = ..., state: _Optional[int] = ..., version: _Optional[int] = ..., updated_at_ns: _Optional[int] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., inquire_at_ns: _Optional[int] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., room: _Optional[bytes] = ..., send_after_ns: _Optional[int] = ..., doubt_since_ns: _Optional[int] = ..., inquiries: _Optional[int] = ..., contradiction: _Optional[str] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., missing_since: _Optional[_Union[Uptime, _Mapping]] = ..., traceparent: _Optional[str] = ...) -> None: ...
+    def __init__(self, tenant: _Optional[str] = ..., principal: _Optional[str] = ..., instruction: _Optional[_Union[Instruction, _Mapping]] = ..., fingerprint: _Optional[bytes] = ..., received_at_ns: _Optional[int] = ..., trace: _Optional[bytes] = ..., state: _Optional[int] = ..., version: _Optional[int] = ..., updated_after_ns: _Optional[int] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., inquire_after_ns: _Optional[int] = ..., bank_status: _Optional[str] = ..., bank_reason: _Optional[str] = ..., holds: _Optional[_Iterable[str]] = ..., room: _Optional[bytes] = ..., send_after_ns: _Optional[int] = ..., doubt_since_ns: _Optional[int] = ..., inquiries: _Optional[int] = ..., contradiction: _Optional[str] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., missing_since: _Optional[_Union[Uptime, _Mapping]] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class Uptime(_message.Message):
     __slots__ = ("boot", "ns")
