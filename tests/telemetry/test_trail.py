@@ -147,7 +147,7 @@ def test_unknown_names_are_dropped_and_counted(listen: Listen) -> None:
 
 def test_unknown_names_raise_in_tests() -> None:
     """The tests' trail finds the slip that production forgives."""
-    trail = OtelTrail(None, Meter(None), strict=True)
+    trail = OtelTrail(None, Meter(read=False), strict=True)
     with pytest.raises(UnknownName, match=r"span causeway\.nonsense"):
         trail.span("causeway.nonsense")
     with pytest.raises(UnknownName, match=r"counter causeway\.payments with creditor"):
@@ -166,7 +166,7 @@ def test_nothing_traced_is_told_as_empty(listen: Listen) -> None:
 
 def test_sampling_is_opentelemetrys() -> None:
     """The same trace id is sampled here and by any other service at the same ratio."""
-    trail, theirs = OtelTrail(None, Meter(None), sample_ratio=0.25), TraceIdRatioBased(0.25)
+    trail, theirs = OtelTrail(None, Meter(read=False), sample_ratio=0.25), TraceIdRatioBased(0.25)
     for number in range(0, 2**64, 2**58 - 1):
         sampled = theirs.should_sample(None, number, "x").decision is Decision.RECORD_AND_SAMPLE
         assert trail.samples(number) is sampled
