@@ -26,7 +26,7 @@ from gateway.config import TelemetrySettings
 from gateway.core.reasons import Reason
 from gateway.telemetry import names
 from gateway.telemetry.log_writer import QueuedHandler
-from gateway.telemetry.trail import open_span
+from gateway.telemetry.trail import SPAN_ID, TRACE_ID, open_span
 
 FRAMES_MAX: Final = 30
 """Places in the code told of one exception: the innermost."""
@@ -111,7 +111,7 @@ def described(record: logging.LogRecord) -> dict[str, Any]:
     }
     span = open_span.get()
     if span is not None:
-        about["trace_id"], about["span_id"] = f"{span.place.trace_id:032x}", f"{span.place.span_id:016x}"
+        about["trace_id"], about["span_id"] = span.own[TRACE_ID], span.own[SPAN_ID]
     about.update(_fields(record))
     if record.exc_info and record.exc_info[1] is not None:
         about["error"] = _chain(record.exc_info[1])

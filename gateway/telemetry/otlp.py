@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from opentelemetry.trace import SpanKind
 
 from gateway.telemetry import names, outside
-from gateway.telemetry.trail import OpenSpan, Place
+from gateway.telemetry.trail import SPAN_ID, TRACE_ID, OpenSpan, Place
 
 SAYINGS_MAX: Final = 1_024
 """What spans say, kept as bytes: 200 banks with a few ways to end each, about 300 kB; then all are made anew."""
@@ -55,6 +55,11 @@ class Encoder:
         self._scope = ScopeSpans(scope=InstrumentationScope(name=scope), schema_url=schema_url).SerializeToString()
         self._sayings: dict[Saying, bytes] = {}
 
+    @property
+    def sayings(self) -> int:
+        """How many are kept."""
+        return len(self._sayings)
+
     def request(self, spans: Sequence[OpenSpan]) -> bytes:
         """An ExportTraceServiceRequest with these spans, in this order."""
         parts = [self._scope]
@@ -66,13 +71,12 @@ class Encoder:
         return b"".join((_RESOURCE_OF_REQUEST, _varint(len(whole)), whole))
 
     def _told(self, span: OpenSpan) -> bytes:
-        place, above = span.place, span.above
-        trace_id, span_id = place.trace_id.to_bytes(16, "big"), place.span_id.to_bytes(8, "big")
+        trace_id, span_id = bytes.fromhex(span.own[TRACE_ID]), bytes.fromhex(span.own[SPAN_ID])
         start, end = span.started_at_ns, span.ended_at_ns
-        if above is None:
+        if not span.parent:
             head = _ALONE(_TRACE_ID, trace_id, _SPAN_ID, span_id, _START, start, _END, end, _FLAGS, _LOCAL)
         else:
-            parent_id = above.span_id.to_bytes(8, "big")
+            parent_id = bytes.fromhex(span.parent[SPAN_ID])
             head = _BELOW(
                 *(_TRACE_ID, trace_id, _SPAN_ID, span_id, _PARENT_ID, parent_id),
                 *(_START, start, _END, end, _FLAGS, _REMOTE),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.telemetry import names
-from gateway.telemetry.trail import LINKS_MAX, OpenSpan, Place, place_of
+from gateway.telemetry.trail import LINKS_MAX, SPAN_ID, TRACE_ID, OpenSpan, Place, place_of
 
 
 def attributes_of(span: OpenSpan) -> dict[str, names.Value]:
@@ -39,9 +39,9 @@ def line(span: OpenSpan) -> str:
     attributes, links (trace ids with span ids)."""
     attributes = attributes_of(span)
     about: dict[str, Any] = {
-        "trace_id": f"{span.place.trace_id:032x}",
-        "span_id": f"{span.place.span_id:016x}",
-        "parent_id": f"{span.above.span_id:016x}" if span.above else "",
+        "trace_id": span.own[TRACE_ID],
+        "span_id": span.own[SPAN_ID],
+        "parent_id": span.parent[SPAN_ID],
         "name": title_of(span, attributes),
         "kind": names.SPANS[span.name].kind,
         "start": datetime.fromtimestamp(span.started_at_ns / 1e9, UTC).isoformat(timespec="microseconds"),

@@ -105,9 +105,9 @@ class Otlp(OTLPSpanExporter):
 class SpanExport:
     """The queue and its thread, which starts at once and is a daemon: an export that hangs keeps no process alive."""
 
-    def __init__(self, way: Way, dice: Callable[[], float] = random.random) -> None:
+    def __init__(self, way: Way, pause: Callable[[float], object] | None = None) -> None:
+        """`pause` waits so many seconds while the other side is away; by default the end cuts it short."""
         self._way = way
-        self._dice = dice
         self._queue: deque[OpenSpan] = deque(maxlen=SPAN_QUEUE_MAX)
         self._lost = 0
         """Since the last pass that went well."""
@@ -117,6 +117,7 @@ class SpanExport:
         self._sending = threading.Lock()
         self._woken = threading.Event()
         self._ended = threading.Event()
+        self._pause = pause or self._ended.wait
         threading.Thread(target=self._run, daemon=True, name="telemetry-spans").start()
 
     def take(self, span: OpenSpan) -> None:
@@ -135,7 +136,9 @@ class SpanExport:
         return self._pass(whole=True)
 
     def end(self) -> bool:
-        """Sends what is there and stops. Blocks as long as the way does; False: not all is out."""
+        """Sends what is there and stops; the first time. Blocks as long as the way does; False: not all is out."""
+        if self._ended.is_set():
+            return not self._queue and not self._body
         self._ended.set()
         self._woken.set()
         out = self._pass(whole=True)
@@ -146,7 +149,7 @@ class SpanExport:
         failures = 0
         while not self._ended.is_set():
             if failures:
-                self._ended.wait(backoff_s(failures, AWAY_FIRST_S, AWAY_S_MAX, self._dice()))
+                self._pause(backoff_s(failures, AWAY_FIRST_S, AWAY_S_MAX, random.random()))
             else:
                 self._woken.wait(SPAN_EXPORT_EVERY_S)
             full = self._woken.is_set()

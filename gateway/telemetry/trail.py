@@ -35,8 +35,11 @@ PLACES_KEPT_MAX: Final = 4_096
 """Traceparents remembered as read, about 1 MB: a payment's is the parent of several spans."""
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
-_UNSAMPLED: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00").fullmatch
-"""As we write it ourselves. What else is not sampled (other flags, later versions) is rare, and read as the rest is."""
+_OURS: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[01]").fullmatch
+"""As we write one ourselves: nearly all there are."""
+TRACE_ID: Final = slice(3, 35)
+"""Where it is in a traceparent, in hexadecimal."""
+SPAN_ID: Final = slice(36, 52)
 _SAMPLED_FLAG: Final = 0x01
 
 
@@ -78,10 +81,8 @@ class OpenSpan:
     where somebody asks for it or the span is kept."""
 
     __slots__ = (
-        "_above",
         "_before",
-        "_place",
-        "_text",
+        "_own",
         "_trail",
         "attributes",
         "ended_at_ns",
@@ -103,41 +104,31 @@ class OpenSpan:
     ) -> None:
         self._trail = trail
         self.name = name
-        self.parent = parent
         self.links = links
         self.attributes = attributes
         self.failure = ""
-        if parent[-1:] == "0" and _UNSAMPLED(parent):
-            self.sampled = False
-            self._above = self._place = None
-            self._text = parent
+        self._own = ""
+        self.parent = parent if _OURS(parent) else _as_ours(parent)
+        """A traceparent as we write it; "" where a trace begins."""
+        if self.parent:
+            self.sampled = self.parent[-1] == "1"
         else:
-            self._above = place_of(parent) if parent else None
-            self._place = self._placed()
-            self.sampled = self._place.sampled
-            self._text = ""
+            trace_id = getrandbits(128) or 1
+            self.sampled = trail.samples(trace_id)
+            self._own = _written(trace_id, getrandbits(64) or 1, self.sampled)
 
     @property
-    def above(self) -> Place | None:
-        """The parent."""
-        return self._above or (place_of(self.parent) if self.parent else None)
-
-    @property
-    def place(self) -> Place:
-        """This span's own; drawn when it is first asked for, where the trace is not sampled."""
-        if self._place is None:
-            self._above = self.above
-            self._place = self._placed()
-        return self._place
+    def own(self) -> str:
+        """This span's own traceparent. Its id is drawn when it is first asked for."""
+        if not self._own:
+            self._own = f"{self.parent[:36]}{getrandbits(64) or 1:016x}{self.parent[52:]}"
+        return self._own
 
     @property
     def traceparent(self) -> str:
         """Where the trace is not sampled, the parent's: this span will hardly ever be told of, so nobody may be told
         that it is below it. (OpenTelemetry's own spans that do not record do the same.)"""
-        if not self._text:
-            trace_id, span_id, sampled = self.place
-            self._text = f"00-{trace_id:032x}-{span_id:016x}-{sampled:02x}"
-        return self._text
+        return self.own if self.sampled else self.parent or self._own
 
     def note(self, **attributes: names.Value) -> None:
         self.attributes.update(attributes)
@@ -156,21 +147,23 @@ class OpenSpan:
     ) -> None:
         # set, not reset(token): a span may be closed in another context than it was opened in (async generators).
         open_span.set(self._before)
+        self._before = None  # a span that waits for export must not keep those around it
         if error is not None and not self.failure and isinstance(error, Exception):
             self.failure = type(error).__name__
-        self._before = None  # a span that waits for export must not keep those around it
         if self.sampled or self.failure:
             self.ended_at_ns = time_ns()
-            if self._place is None:
-                self._place = self.place  # drawn before another thread can ask for it
+            self._own = self.own  # drawn before another thread can ask for it
             self._trail.close(self)
 
-    def _placed(self) -> Place:
-        span_id = getrandbits(64) or 1
-        if self._above is not None:
-            return Place(self._above.trace_id, span_id, self._above.sampled)
-        trace_id = getrandbits(128) or 1
-        return Place(trace_id, span_id, self._trail.samples(trace_id))
+
+def _as_ours(traceparent: str) -> str:
+    """Another version's, or with other flags, as we would have written it; "" where it is no traceparent."""
+    place = place_of(traceparent) if traceparent else None
+    return _written(*place) if place else ""
+
+
+def _written(trace_id: int, span_id: int, sampled: bool) -> str:
+    return f"00-{trace_id:032x}-{span_id:016x}-{sampled:02x}"
 
 
 class UntracedSpan:
