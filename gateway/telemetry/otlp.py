@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from opentelemetry.trace import SpanKind
 
 from gateway.telemetry import names, outside
-from gateway.telemetry.trail import SPAN_ID, TRACE_ID, OpenSpan, Place
+from gateway.telemetry.trail import SPAN_ID, TRACE_ID, OpenSpan
 
 SAYINGS_MAX: Final = 1_024
 """What spans say, kept as bytes: 200 banks with a few ways to end each, about 300 kB; then all are made anew."""
@@ -122,8 +122,8 @@ def _pair(key: str, value: names.Value) -> KeyValue:
     return KeyValue(key=key, value=AnyValue(string_value=value))
 
 
-def _link(place: Place) -> bytes:
-    trace_id, span_id = place.trace_id.to_bytes(16, "big"), place.span_id.to_bytes(8, "big")
+def _link(traceparent: str) -> bytes:
+    trace_id, span_id = bytes.fromhex(traceparent[TRACE_ID]), bytes.fromhex(traceparent[SPAN_ID])
     told = _LINKED(_TRACE_ID, trace_id, _SPAN_ID, span_id, _LINK_FLAGS, _REMOTE)
     return _LINK + _varint(len(told)) + told
 

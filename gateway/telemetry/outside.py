@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.telemetry import names
-from gateway.telemetry.trail import LINKS_MAX, SPAN_ID, TRACE_ID, OpenSpan, Place, place_of
+from gateway.telemetry.trail import LINKS_MAX, SPAN_ID, TRACE_ID, OpenSpan, as_ours
 
 
 def attributes_of(span: OpenSpan) -> dict[str, names.Value]:
@@ -29,9 +29,9 @@ def title_of(span: OpenSpan, attributes: dict[str, names.Value]) -> str:
     return str(title) if title and title != names.WITHHELD else span.name
 
 
-def links_of(span: OpenSpan) -> list[Place]:
-    """The first LINKS_MAX of them, without those that are no traceparents."""
-    return [place for place in map(place_of, span.links[:LINKS_MAX]) if place]
+def links_of(span: OpenSpan) -> list[str]:
+    """The first LINKS_MAX of them as we write traceparents, without those that are none."""
+    return [link for link in map(as_ours, span.links[:LINKS_MAX]) if link]
 
 
 def line(span: OpenSpan) -> str:
@@ -48,6 +48,6 @@ def line(span: OpenSpan) -> str:
         "duration_ms": round((span.ended_at_ns - span.started_at_ns) / 1e6, 3),
         "error": bool(span.failure),
         "attributes": attributes,
-        "links": [f"{place.trace_id:032x}-{place.span_id:016x}" for place in links_of(span)],
+        "links": [f"{link[TRACE_ID]}-{link[SPAN_ID]}" for link in links_of(span)],
     }
     return json.dumps(about, ensure_ascii=False, separators=(",", ":")) + "\n"

@@ -23,7 +23,8 @@ from gateway.telemetry.trail import OpenSpan
 
 SPAN_QUEUE_MAX: Final = 8_192
 """Closed spans that wait for export, about 5 MiB; more push out the oldest, payments are not delayed."""
-SPAN_BATCH_MAX: Final = 512
+SPAN_BATCH_MAX: Final = 2_048
+"""About 300 kB. The request around a batch costs as much as encoding some hundred spans."""
 SPAN_EXPORT_EVERY_S: Final = 1.0
 SEND_TRIES_MAX: Final = 8
 """Of one batch, each with the SDK's own repetitions: minutes. A batch that a collector fails on must not keep those

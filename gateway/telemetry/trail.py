@@ -31,7 +31,7 @@ from gateway.telemetry.meter import Meter, Reading
 LINKS_MAX: Final = 128
 """Links of one span: a bulk message of 10,000 lines is linked to its first payments only."""
 
-PLACES_KEPT_MAX: Final = 4_096
+PARENTS_KEPT_MAX: Final = 4_096
 """Traceparents remembered as read, about 1 MB: a payment's is the parent of several spans."""
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -51,7 +51,6 @@ class Place(NamedTuple):
     sampled: bool
 
 
-@lru_cache(maxsize=PLACES_KEPT_MAX)
 def place_of(traceparent: str) -> Place | None:
     """Reads a traceparent; None where it is none (W3C Trace Context, section 3.2). Clients send it: never raises."""
     found = _TRACEPARENT.fullmatch(traceparent)
@@ -62,6 +61,22 @@ def place_of(traceparent: str) -> Place | None:
         return None
     place = Place(int(trace_id, 16), int(span_id, 16), bool(int(flags, 16) & _SAMPLED_FLAG))
     return place if place.trace_id and place.span_id else None
+
+
+def as_ours(traceparent: str) -> str:
+    """A traceparent as we would have written it, version 00 with no flag but the sampled one; "" of what is none."""
+    if _OURS(traceparent):
+        return traceparent
+    place = place_of(traceparent)
+    return _written(*place) if place else ""
+
+
+def _written(trace_id: int, span_id: int, sampled: bool) -> str:
+    return f"00-{trace_id:032x}-{span_id:016x}-{sampled:02x}"
+
+
+parent_of = lru_cache(PARENTS_KEPT_MAX)(as_ours)
+"""The same, remembered."""
 
 
 open_span: ContextVar["OpenSpan | None"] = ContextVar("open_span", default=None)
@@ -108,7 +123,7 @@ class OpenSpan:
         self.attributes = attributes
         self.failure = ""
         self._own = ""
-        self.parent = parent if _OURS(parent) else _as_ours(parent)
+        self.parent = parent_of(parent) if parent else ""
         """A traceparent as we write it; "" where a trace begins."""
         if self.parent:
             self.sampled = self.parent[-1] == "1"
@@ -154,16 +169,6 @@ class OpenSpan:
             self.ended_at_ns = time_ns()
             self._own = self.own  # drawn before another thread can ask for it
             self._trail.close(self)
-
-
-def _as_ours(traceparent: str) -> str:
-    """Another version's, or with other flags, as we would have written it; "" where it is no traceparent."""
-    place = place_of(traceparent) if traceparent else None
-    return _written(*place) if place else ""
-
-
-def _written(trace_id: int, span_id: int, sampled: bool) -> str:
-    return f"00-{trace_id:032x}-{span_id:016x}-{sampled:02x}"
 
 
 class UntracedSpan:
