@@ -19,6 +19,9 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, Histogram, 
 from gateway.telemetry import names
 from gateway.telemetry.histograms import Buckets
 
+SCOPE: Final = "causeway"
+"""Who speaks, beside the resource: the SDK's "instrumentation scope"."""
+
 SERIES_MAX: Final = 1_000
 """200 banks with a few states each; more means that somebody put an identifier into a metric."""
 
@@ -34,7 +37,7 @@ OVERFLOW: Final[Outside] = {"otel.metric.overflow": True}
 
 
 class Meter:
-    """All metrics of telemetry.names. One that nobody `read`s checks names and counts for nobody."""
+    """All metrics of telemetry.names. One that nobody `read`s checks names, and counts for nobody."""
 
     def __init__(self, *, read: bool) -> None:
         self._read = read
@@ -45,10 +48,10 @@ class Meter:
         self._counts: dict[str, dict[Key, int]] = {name: {} for name in _of_kind("counter")}
         self._buckets: dict[str, dict[Key, Buckets]] = {name: {} for name in _of_kind("histogram")}
         """Combinations that look alike from outside (withheld) share theirs."""
-        self._counts[names.WITHHOLDINGS][self._key("counter", names.WITHHOLDINGS, {}) or ()] = 0
+        self.count(names.WITHHOLDINGS, 0, {})  # an alert needs its zero; and the SDK tells nothing where it has nothing
 
     def tell(self, sdk: SdkMeter) -> None:
-        """Shows the counters to the SDK. To be called once, before there are gauges."""
+        """Shows the counters to the SDK. To be called once, before there are gauges; `sdk` is that of SCOPE."""
         self._sdk = sdk
         for metric in _of_kind("counter").values():
             sdk.create_observable_counter(metric.name, [self._reader(metric.name)], metric.unit, metric.meaning)
@@ -62,9 +65,8 @@ class Meter:
             if key is None:
                 return False
             counts = self._counts[name]
-        if self._read:
-            with self._lock:
-                counts[key] = counts.get(key, 0) + n
+        with self._lock:
+            counts[key] = counts.get(key, 0) + n
         return True
 
     def observe(self, name: str, value: float, attributes: Attributes) -> bool:

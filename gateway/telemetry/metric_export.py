@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics.export import (
     MetricsData,
 )
 
-from gateway.telemetry.meter import Meter
+from gateway.telemetry.meter import SCOPE, Meter
 
 
 class OtlpMetrics(OTLPMetricExporter):
@@ -43,8 +43,11 @@ class ConsoleMetrics(ConsoleMetricExporter):
 
 
 def joined(data: MetricsData, meter: Meter, *, delta: bool) -> MetricsData:
-    """The same with the meter's histograms in its one scope."""
+    """The same with the meter's histograms in its scope. (The SDK may tell of itself in another.)"""
+    told = meter.histograms(delta=delta)
     (of_resource,) = data.resource_metrics
-    (of_scope,) = of_resource.scope_metrics
-    of_scope = replace(of_scope, metrics=[*of_scope.metrics, *meter.histograms(delta=delta)])
-    return MetricsData([replace(of_resource, scope_metrics=[of_scope])])
+    scopes = [
+        replace(one, metrics=[*one.metrics, *told]) if one.scope.name == SCOPE else one
+        for one in of_resource.scope_metrics
+    ]
+    return MetricsData([replace(of_resource, scope_metrics=scopes)])

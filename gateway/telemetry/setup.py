@@ -21,13 +21,12 @@ from opentelemetry.sdk.resources import Resource
 
 from gateway.config import TelemetrySettings
 from gateway.telemetry import logs
-from gateway.telemetry.meter import Meter
+from gateway.telemetry.meter import SCOPE, Meter
 from gateway.telemetry.metric_export import ConsoleMetrics, OtlpMetrics
 from gateway.telemetry.otlp import Encoder
 from gateway.telemetry.span_export import Lines, Otlp, SpanExport, Way
 from gateway.telemetry.trail import OtelTrail
 
-SCOPE: Final = "causeway"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.41.0"
 
 EXPORT_TIMEOUT_S: Final = 5.0

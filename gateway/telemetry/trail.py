@@ -41,6 +41,7 @@ TRACE_ID: Final = slice(3, 35)
 """Where it is in a traceparent, in hexadecimal."""
 SPAN_ID: Final = slice(36, 52)
 _SAMPLED_FLAG: Final = 0x01
+_KNOWN: Final = frozenset(names.ATTRIBUTES).issuperset
 
 
 class Place(NamedTuple):
@@ -220,8 +221,9 @@ class OtelTrail:
         """Takes the spans that are to be exported."""
         if self._sink is None:
             return
-        for attribute in span.attributes.keys() - names.ATTRIBUTES.keys():
-            self._unknown(f"attribute {attribute} of span {span.name}")
+        if not _KNOWN(span.attributes):
+            for attribute in span.attributes.keys() - names.ATTRIBUTES.keys():
+                self._unknown(f"attribute {attribute} of span {span.name}")
         self._sink.take(span)
 
     def count(self, name: str, n: int = 1, **attributes: str | int | bool) -> None:
