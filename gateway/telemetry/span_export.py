@@ -25,7 +25,10 @@ SPAN_QUEUE_MAX: Final = 8_192
 """Closed spans that wait for export, about 5 MiB; more push out the oldest, payments are not delayed."""
 SPAN_BATCH_MAX: Final = 2_048
 """About 300 kB. The request around a batch costs as much as encoding some hundred spans."""
-SPAN_EXPORT_EVERY_S: Final = 1.0
+LINES_EVERY_S: Final = 1.0
+"""Somebody may be reading."""
+OTLP_EVERY_S: Final = 2.0
+"""Half of what the SDK waits: a request costs a millisecond, also one with a few spans."""
 SEND_TRIES_MAX: Final = 8
 """Of one batch, each with the SDK's own repetitions: minutes. A batch that a collector fails on must not keep those
 behind it for ever."""
@@ -54,6 +57,11 @@ class Sent(Enum):
 class Way(Protocol):
     """Where spans go. Called on one thread at a time, never on that of the event loop."""
 
+    @property
+    def every_s(self) -> float:
+        """How long spans wait for others to leave with."""
+        ...
+
     def encode(self, spans: Sequence[OpenSpan]) -> bytes: ...
     def send(self, body: bytes) -> Sent:
         """Blocks for a bounded time. What it raises is told, and the batch is given up."""
@@ -64,6 +72,8 @@ class Way(Protocol):
 
 class Lines:
     """To a file or the console, a line of JSON each."""
+
+    every_s = LINES_EVERY_S
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -83,6 +93,8 @@ class Lines:
 class Otlp(OTLPSpanExporter):
     """To a collector, by the SDK's HTTP client with all that its environment variables say (headers, certificates,
     compression); the spans are encoded by us."""
+
+    every_s = OTLP_EVERY_S
 
     def __init__(self, endpoint: str, timeout_s: float, encoder: Encoder) -> None:
         super().__init__(endpoint=endpoint, timeout=timeout_s)
@@ -152,7 +164,7 @@ class SpanExport:
             if failures:
                 self._pause(backoff_s(failures, AWAY_FIRST_S, AWAY_S_MAX, random.random()))
             else:
-                self._woken.wait(SPAN_EXPORT_EVERY_S)
+                self._woken.wait(self._way.every_s)
             full = self._woken.is_set()
             self._woken.clear()
             if not self._ended.is_set():

@@ -16,7 +16,9 @@ WAIT_S_MAX = 20.0
 
 
 class Collector:
-    """A way out whose other side we are. `answer` says what becomes of a batch; what was taken is counted."""
+    """A way out whose other side we are. `answer` says what becomes of a batch; what was encoded and sent is kept."""
+
+    every_s = 1.0
 
     def __init__(self) -> None:
         self.answer: Callable[[], Sent] = lambda: Sent.TAKEN
@@ -53,7 +55,7 @@ def close_spans(export: SpanExport, n: int) -> None:
 
 
 def test_a_full_batch_leaves_at_once(collector: Collector) -> None:
-    """SPAN_BATCH_MAX spans do not wait for the second to end, and leave together."""
+    """SPAN_BATCH_MAX spans do not wait for the time to be over, and leave together."""
     export = SpanExport(collector)
     close_spans(export, SPAN_BATCH_MAX)
     assert collector.tried.acquire(timeout=WAIT_S_MAX)
