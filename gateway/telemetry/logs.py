@@ -26,7 +26,7 @@ from gateway.config import TelemetrySettings
 from gateway.core.reasons import Reason
 from gateway.telemetry import names
 from gateway.telemetry.log_writer import QueuedHandler
-from gateway.telemetry.trail import open_place
+from gateway.telemetry.trail import SPAN_ID, TRACE_ID, open_span
 
 FRAMES_MAX: Final = 30
 """Places in the code told of one exception: the innermost."""
@@ -109,9 +109,9 @@ def described(record: logging.LogRecord) -> dict[str, Any]:
         "logger": record.name,
         "message": _message(record),
     }
-    place = open_place.get()
-    if place is not None:
-        about["trace_id"], about["span_id"] = f"{place.trace_id:032x}", f"{place.span_id:016x}"
+    span = open_span.get()
+    if span is not None:
+        about["trace_id"], about["span_id"] = span.own[TRACE_ID], span.own[SPAN_ID]
     about.update(_fields(record))
     if record.exc_info and record.exc_info[1] is not None:
         about["error"] = _chain(record.exc_info[1])

@@ -1,20 +1,26 @@
 """Counters, histograms and gauges.
 
-Counters are our own dictionaries, which the SDK reads at each export: counting happens on the way of every payment,
-and costs a fraction of what the SDK's own counters cost. Histograms and gauges are the SDK's.
+Counters and histograms are our own, which the SDK reads at each export: counting happens on the way of every payment,
+and costs a fraction of what the SDK's own cost. Gauges are the SDK's.
 
 Each metric has at most SERIES_MAX combinations of attributes; what comes after is counted together, marked with
 `otel.metric.overflow` as OpenTelemetry does. An attribute's value is checked once per combination (telemetry.names).
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-from opentelemetry.metrics import CallbackOptions, Histogram, Observation
+from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.metrics import Meter as SdkMeter
+from opentelemetry.sdk.metrics.export import AggregationTemporality, Histogram, Metric
 
 from gateway.telemetry import names
+from gateway.telemetry.histograms import Buckets
+
+SCOPE: Final = "causeway"
+"""Who speaks, beside the resource: the SDK's "instrumentation scope"."""
 
 SERIES_MAX: Final = 1_000
 """200 banks with a few states each; more means that somebody put an identifier into a metric."""
@@ -31,19 +37,24 @@ OVERFLOW: Final[Outside] = {"otel.metric.overflow": True}
 
 
 class Meter:
-    """All metrics of telemetry.names. Without an SDK meter it checks names and counts for nobody."""
+    """All metrics of telemetry.names. One that nobody `read`s checks names, and counts for nobody."""
 
-    def __init__(self, sdk: SdkMeter | None) -> None:
-        self._sdk = sdk
+    def __init__(self, *, read: bool) -> None:
+        self._read = read
+        self._sdk: SdkMeter | None = None
         self._lock = threading.Lock()
         self._series: dict[str, dict[Key, Outside]] = {name: {} for name in names.METRICS}
         """Metric → combination as the house says it → as it leaves the house."""
-        self._counts: dict[str, dict[Key, int]] = {
-            metric.name: {} for metric in names.METRICS.values() if metric.kind == "counter"
-        }
-        self._histograms: dict[str, Histogram] = {}
-        for metric in names.METRICS.values():
-            self._prepare(metric)
+        self._counts: dict[str, dict[Key, int]] = {name: {} for name in _of_kind("counter")}
+        self._buckets: dict[str, dict[Key, Buckets]] = {name: {} for name in _of_kind("histogram")}
+        """Combinations that look alike from outside (withheld) share theirs."""
+        self.count(names.WITHHOLDINGS, 0, {})  # an alert needs its zero; and the SDK tells nothing where it has nothing
+
+    def tell(self, sdk: SdkMeter) -> None:
+        """Shows the counters to the SDK. To be called once, before there are gauges; `sdk` is that of SCOPE."""
+        self._sdk = sdk
+        for metric in _of_kind("counter").values():
+            sdk.create_observable_counter(metric.name, [self._reader(metric.name)], metric.unit, metric.meaning)
 
     def count(self, name: str, n: int, attributes: Attributes) -> bool:
         """False: no such counter, or it may not have these attributes; nothing was counted."""
@@ -60,13 +71,30 @@ class Meter:
 
     def observe(self, name: str, value: float, attributes: Attributes) -> bool:
         """False: no such histogram, or it may not have these attributes; nothing was recorded."""
-        key = self._key("histogram", name, attributes)
-        if key is None:
-            return False
-        histogram = self._histograms.get(name)
-        if histogram is not None:
-            histogram.record(value, self._series[name][key])
+        known = self._buckets.get(name)
+        buckets = known.get(tuple(attributes.items())) if known else None
+        if buckets is None:
+            buckets = self._new_buckets(name, attributes)
+            if buckets is None:
+                return False
+        if self._read:
+            with self._lock:
+                buckets.add(value)
         return True
+
+    def histograms(self, *, delta: bool) -> list[Metric]:
+        """What was observed, since the beginning or (`delta`) since the last call, for the SDK's exporters."""
+        now_ns = time.time_ns()
+        temporality = AggregationTemporality.DELTA if delta else AggregationTemporality.CUMULATIVE
+        told = []
+        for name, known in self._buckets.items():
+            with self._lock:
+                each = {id(buckets): buckets for buckets in known.values()}.values()
+                points = [point for buckets in each if (point := buckets.point(now_ns, delta=delta))]
+            if points:
+                about = names.METRICS[name]
+                told.append(Metric(name, about.meaning, about.unit, Histogram(points, temporality)))
+        return told
 
     def gauge(self, name: str, read: Callable[[], Iterable[Reading]]) -> bool:
         """False: no such gauge."""
@@ -84,16 +112,6 @@ class Meter:
             self._sdk.create_observable_gauge(name, [observations], metric.unit, metric.meaning)
         return True
 
-    def _prepare(self, metric: names.Metric) -> None:
-        if self._sdk is None:
-            return
-        if metric.kind == "counter":
-            self._sdk.create_observable_counter(metric.name, [self._reader(metric.name)], metric.unit, metric.meaning)
-        elif metric.kind == "histogram":
-            self._histograms[metric.name] = self._sdk.create_histogram(
-                metric.name, metric.unit, metric.meaning, explicit_bucket_boundaries_advisory=list(metric.bounds)
-            )
-
     def _reader(self, name: str) -> Callable[[CallbackOptions], Iterator[Observation]]:
         def observations(_: CallbackOptions) -> Iterator[Observation]:
             series = self._series[name]
@@ -103,6 +121,17 @@ class Meter:
                 yield Observation(n, outside)
 
         return observations
+
+    def _new_buckets(self, name: str, attributes: Attributes) -> Buckets | None:
+        key = self._key("histogram", name, attributes)
+        if key is None:
+            return None
+        outside, known = self._series[name][key], self._buckets[name]
+        with self._lock:
+            if key not in known:
+                alike = (one for one in known.values() if one.outside == outside)
+                known[key] = next(alike, None) or Buckets(names.METRICS[name].bounds, outside, time.time_ns())
+            return known[key]
 
     def _key(self, kind: str, name: str, attributes: Attributes) -> Key | None:
         """The series these attributes count for; None where they are not allowed."""
@@ -122,6 +151,10 @@ class Meter:
             about = ((names.ATTRIBUTES[python], value) for python, value in key)
             series[key] = {attribute.key: names.let_through(attribute, value) for attribute, value in about}
         return key
+
+
+def _of_kind(kind: str) -> dict[str, names.Metric]:
+    return {metric.name: metric for metric in names.METRICS.values() if metric.kind == kind}
 
 
 def _merged(counted: Iterable[tuple[Outside, int]]) -> Iterable[tuple[Outside, int]]:

@@ -15,7 +15,9 @@ conventions where there is one. Where they go: `[telemetry]` in the [configurati
 
 A trace begins with the client's `traceparent`, is stored with the payment and goes on over restarts. Of the traces
 that no client decided about, `traces_sample_ratio` are recorded. A span that failed is recorded in any case; if its
-trace was not sampled it carries `causeway.kept`, so that rates are not computed from it.
+trace was not sampled it carries `causeway.kept`, so that rates are not computed from it, and hangs from the payment's
+or the client's span: what lay between was not recorded. Spans wait for a collector that is away, 8,192 of them at most;
+then the oldest are dropped, which the log says.
 """
 
 

@@ -5,45 +5,38 @@ bounded queue that drops when it is full, and are exported by a thread of their 
 is left a bounded time; the threads are daemons, so that an export that hangs cannot keep the process alive.
 """
 
-import json
 import logging
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
-from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
 from gateway.config import TelemetrySettings
 from gateway.telemetry import logs
-from gateway.telemetry.meter import Meter
-from gateway.telemetry.trail import OtelTrail, SpanSink
+from gateway.telemetry.meter import SCOPE, Meter
+from gateway.telemetry.metric_export import ConsoleMetrics, OtlpMetrics
+from gateway.telemetry.otlp import Encoder
+from gateway.telemetry.span_export import Lines, Otlp, SpanExport, Way
+from gateway.telemetry.trail import OtelTrail
 
-SCOPE: Final = "causeway"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.41.0"
 
-SPAN_QUEUE_MAX: Final = 8_192
-"""Closed spans that wait for export, about 10 MiB; more are dropped, payments are not delayed."""
-SPAN_BATCH_MAX: Final = 512
-SPAN_EXPORT_EVERY_MS: Final = 1_000
 EXPORT_TIMEOUT_S: Final = 5.0
 """One export, its repetitions included."""
 LAST_EXPORT_S: Final = 0.5
 """What the last spans get to leave in, however long the house took to stop: a collector that is there needs less."""
 
-logger = logging.getLogger(__name__)
+
+Act = Callable[[], bool]
+"""Exports, and says whether all is out. May block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +45,8 @@ class Telemetry:
 
     trail: OtelTrail
     shutdown_s_max: float
-    _ends: tuple[Callable[[], object], ...] = ()
-    _flushes: tuple[Callable[[], object], ...] = ()
+    _ends: tuple[Act, ...] = ()
+    _flushes: tuple[Act, ...] = ()
     _files: tuple[TextIO, ...] = field(default=(), repr=False)
     _log: logging.Handler = field(default_factory=logging.NullHandler, repr=False)
     _began_s: list[float] = field(default_factory=list, repr=False)
@@ -61,13 +54,15 @@ class Telemetry:
 
     def flush(self, timeout_s: float | None = None) -> bool:
         """Exports what is there. Blocks for `timeout_s` (default: shutdown_s_max) at most; False: not all is out."""
-        return _bounded((*self._flushes, self._log.flush), self.shutdown_s_max if timeout_s is None else timeout_s)
+        whole = _bounded(self._flushes, self.shutdown_s_max if timeout_s is None else timeout_s)
+        self._log.flush()
+        return whole
 
     def begin_end(self) -> None:
         """The house begins to stop: what is there is exported beside that, and what `shutdown` may take counts from
         here. Returns at once; to be called once."""
         self._began_s.append(time.monotonic())
-        _started(self._flushes)
+        _started(self._flushes, [])
 
     def shutdown(self) -> bool:
         """Exports what is there and stops. Blocks for what is left of shutdown_s_max since `begin_end`, but at least
@@ -82,60 +77,40 @@ class Telemetry:
         return whole
 
 
-class HashedOnce(Resource):
-    """A resource that never changes. The encoder of spans asks for its hash with each span, and the SDK's own makes
-    JSON of it every time: 2 of the 17 us that a span costs on its way out."""
-
-    def __init__(self, attributes: Mapping[str, str], schema_url: str) -> None:
-        super().__init__(attributes, schema_url)
-        self._hash = super().__hash__()
-
-    def __hash__(self) -> int:
-        return self._hash
-
-
 def start(settings: TelemetrySettings, stdout: TextIO = sys.stdout, stderr: TextIO = sys.stderr) -> Telemetry:
     """Installs the log on `stderr` and starts what the settings ask for. `stdout` takes the console exporters.
 
     Raises OSError where the file of `traces = "file:PATH"` cannot be opened for appending.
     """
     log = logs.install(settings, stderr)
-    resource = HashedOnce(
-        {"service.name": settings.service_name, "service.instance.id": settings.instance_name}, SCHEMA_URL
-    )
+    about = {"service.name": settings.service_name, "service.instance.id": settings.instance_name}
     files: list[TextIO] = []
-    spans = _span_processor(settings, stdout, files)
-    metering = _metering(settings, resource, stdout)
-    sink = SpanSink(spans, resource, InstrumentationScope(SCOPE, schema_url=SCHEMA_URL)) if spans else None
-    meter = Meter(metering.get_meter(SCOPE, schema_url=SCHEMA_URL) if metering else None)
-    ways_out = [way for way in (spans, metering) if way]
-    return Telemetry(
-        OtelTrail(sink, meter, sample_ratio=settings.traces_sample_ratio),
-        settings.shutdown_s_max,
-        tuple(way.shutdown for way in ways_out),
-        tuple(way.force_flush for way in ways_out),
-        tuple(files),
-        log,
-    )
+    way = _way(settings, about, stdout, files)
+    spans = SpanExport(way) if way else None
+    metering, meter = _metering(settings, about, stdout)
+    ends: list[Act] = []
+    flushes: list[Act] = []
+    if spans is not None:
+        ends.append(spans.end)
+        flushes.append(spans.flush)
+    if metering is not None:
+        ends.append(partial(_ended, metering))
+        flushes.append(metering.force_flush)
+    trail = OtelTrail(spans, meter, sample_ratio=settings.traces_sample_ratio)
+    return Telemetry(trail, settings.shutdown_s_max, tuple(ends), tuple(flushes), tuple(files), log)
 
 
-def _span_processor(settings: TelemetrySettings, stdout: TextIO, files: list[TextIO]) -> BatchSpanProcessor | None:
-    """Sampling is decided in trail.py, before a span comes here."""
-    exporter = _span_exporter(settings, stdout, files)
-    if exporter is None:
-        return None
-    return BatchSpanProcessor(exporter, SPAN_QUEUE_MAX, SPAN_EXPORT_EVERY_MS, SPAN_BATCH_MAX, EXPORT_TIMEOUT_S * 1e3)
-
-
-def _span_exporter(settings: TelemetrySettings, stdout: TextIO, files: list[TextIO]) -> SpanExporter | None:
+def _way(settings: TelemetrySettings, about: Mapping[str, str], stdout: TextIO, files: list[TextIO]) -> Way | None:
+    """Where spans go. Whether a trace is sampled is decided in trail.py, before a span comes there."""
     file = settings.traces_file
     if file is not None:
         files.append(_appending(file))
-        return ConsoleSpanExporter(out=files[-1], formatter=line)
+        return Lines(files[-1])
     if settings.traces == "console":
-        return ConsoleSpanExporter(out=stdout, formatter=line)
+        return Lines(stdout)
     if settings.traces == "otlp":
-        return OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_TIMEOUT_S)
+        endpoint = f"{settings.otlp_endpoint.rstrip('/')}/v1/traces"
+        return Otlp(endpoint, EXPORT_TIMEOUT_S, Encoder(about, SCOPE, SCHEMA_URL))
     return None
 
 
@@ -145,54 +120,51 @@ def _appending(file: Path) -> TextIO:
     return file.open("a", encoding="utf-8")
 
 
-def _metering(settings: TelemetrySettings, resource: Resource, stdout: TextIO) -> MeterProvider | None:
+def _metering(
+    settings: TelemetrySettings, about: Mapping[str, str], stdout: TextIO
+) -> tuple[MeterProvider | None, Meter]:
+    """The meter, and the SDK's part of it: None where nobody reads it."""
+    meter = Meter(read=settings.metrics != "none")
     exporter: MetricExporter
     if settings.metrics == "otlp":
         endpoint = f"{settings.otlp_endpoint.rstrip('/')}/v1/metrics"
-        exporter = OTLPMetricExporter(endpoint=endpoint, timeout=EXPORT_TIMEOUT_S)
+        exporter = OtlpMetrics(endpoint, EXPORT_TIMEOUT_S, meter)
     elif settings.metrics == "console":
-        exporter = ConsoleMetricExporter(out=stdout, formatter=lambda data: str(data.to_json(indent=None)) + "\n")
+        exporter = ConsoleMetrics(stdout, meter)
     else:
-        return None
+        return None, meter
     reader = PeriodicExportingMetricReader(exporter, settings.metrics_every_s * 1e3, EXPORT_TIMEOUT_S * 1e3)
-    return MeterProvider([reader], resource, AlwaysOffExemplarFilter(), shutdown_on_exit=False)
+    resource = Resource(about, SCHEMA_URL)
+    provider = MeterProvider([reader], resource, AlwaysOffExemplarFilter(), shutdown_on_exit=False)
+    meter.tell(provider.get_meter(SCOPE, schema_url=SCHEMA_URL))
+    return provider, meter
 
 
-def line(span: ReadableSpan) -> str:
-    """A span as one line of JSON: trace_id, span_id, parent_id, name, kind, start (UTC), duration_ms, error,
-    attributes, links (trace ids with span ids)."""
-    context = span.get_span_context()
-    assert context is not None
-    started_ns, ended_ns = span.start_time or 0, span.end_time or 0
-    about: dict[str, Any] = {
-        "trace_id": format_trace_id(context.trace_id),
-        "span_id": format_span_id(context.span_id),
-        "parent_id": format_span_id(span.parent.span_id) if span.parent else "",
-        "name": span.name,
-        "kind": span.kind.name.lower(),
-        "start": datetime.fromtimestamp(started_ns / 1e9, UTC).isoformat(timespec="microseconds"),
-        "duration_ms": round((ended_ns - started_ns) / 1e6, 3),
-        "error": span.status.status_code is StatusCode.ERROR,
-        "attributes": dict(span.attributes or {}),
-        "links": [
-            f"{format_trace_id(link.context.trace_id)}-{format_span_id(link.context.span_id)}" for link in span.links
-        ],
-    }
-    return json.dumps(about, ensure_ascii=False, separators=(",", ":")) + "\n"
+def _ended(metering: MeterProvider) -> bool:
+    """What could not be delivered the exporter tells in the log; a total not told once is told by the next start."""
+    metering.shutdown()
+    return True
 
 
-def _bounded(acts: tuple[Callable[[], object], ...], seconds_max: float) -> bool:
-    """Runs all acts at once on daemon threads and waits for `seconds_max` together. False: one was not done."""
+def _bounded(acts: tuple[Act, ...], seconds_max: float) -> bool:
+    """Runs all acts at once on daemon threads and waits for `seconds_max` together. False: one was not done, or not
+    all of it is out."""
     # The SDK's own shutdown waits up to 30 s for a dead collector and takes no other bound.
-    threads = _started(acts)
+    outs: list[bool] = []
+    threads = _started(acts, outs)
     ends_at_s = time.monotonic() + seconds_max
     for thread in threads:
         thread.join(max(0.0, ends_at_s - time.monotonic()))
-    return not any(thread.is_alive() for thread in threads)
+    return len(outs) == len(acts) and all(outs)
 
 
-def _started(acts: tuple[Callable[[], object], ...]) -> list[threading.Thread]:
-    threads = [threading.Thread(target=act, daemon=True, name="telemetry-end") for act in acts]
+def _started(acts: tuple[Act, ...], outs: list[bool]) -> list[threading.Thread]:
+    """`outs` takes what each act said when it is done."""
+
+    def done(act: Act) -> None:
+        outs.append(act())
+
+    threads = [threading.Thread(target=done, args=(act,), daemon=True, name="telemetry-end") for act in acts]
     for thread in threads:
         thread.start()
     return threads

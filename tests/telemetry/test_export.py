@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.telemetry import names, setup
+from gateway.telemetry import names
 from gateway.telemetry.meter import SERIES_MAX
+from gateway.telemetry.span_export import SPAN_BATCH_MAX, SPAN_QUEUE_MAX
 from tests.fills import fills
 from tests.telemetry.conftest import Collector, Listen
 
@@ -102,7 +103,7 @@ def test_full_queue_drops_spans_and_goes_on(listen: Listen) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
         heard = listen(traces="otlp", otlp_endpoint=endpoint, shutdown_s_max=0.0)
-        for _ in range(setup.SPAN_QUEUE_MAX + 2 * setup.SPAN_BATCH_MAX):
+        for _ in range(SPAN_QUEUE_MAX + 2 * SPAN_BATCH_MAX):
             with heard.trail.span(names.ADMIT):
                 pass
         assert "Queue full" in heard.text()

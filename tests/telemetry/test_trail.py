@@ -1,5 +1,8 @@
 """Spans lead from the client to the settlement, and failed ones are never lost to sampling."""
 
+import logging
+import re
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -103,6 +106,33 @@ def test_failed_span_is_kept_though_unsampled(listen: Listen) -> None:
     }
 
 
+def test_unsampled_spans_hang_from_what_somebody_may_know(listen: Listen) -> None:
+    """Nobody is told to be below a span that is hardly ever told of: a send and its exchange that fail in an unsampled
+    trace both hang from the payment's span, with ids of their own, which the log has too."""
+    heard = listen(traces_sample_ratio=0.0)
+    with heard.trail.span(names.SEND, parent=QUIET_PARENT) as send:
+        assert send.traceparent == QUIET_PARENT
+        with heard.trail.span(names.EXCHANGE, parent=send.traceparent) as exchange:
+            logging.getLogger("gateway.test").info("within")
+            exchange.failed("REPLY_LOST")
+        send.failed("REPLY_LOST")
+    told = heard.spans()
+    assert [span["parent_id"] for span in told] == ["b7ad6b7169203331"] * 2
+    assert len({span["span_id"] for span in told} | {"b7ad6b7169203331"}) == 3
+    assert heard.logged()[0]["span_id"] == told[0]["span_id"]
+
+
+@pytest.mark.parametrize(
+    "text", [QUIET_PARENT[:-1] + "2", "01" + QUIET_PARENT[2:-2] + "00-more", "01" + PARENT[2:], PARENT[:-1] + "3"]
+)
+def test_other_versions_are_gone_on_from_in_ours(listen: Listen, text: str) -> None:
+    """A later version's traceparent, or one with flags we do not know, leads on as version 00 with the sampled flag."""
+    place = place_of(text)
+    assert place is not None
+    with listen().trail.span(names.ADMIT, parent=text) as span:
+        assert re.fullmatch(f"00-{place.trace_id:032x}-[0-9a-f]{{16}}-0{place.sampled:x}", span.traceparent)
+
+
 def test_escaping_exception_fails_the_span(listen: Listen) -> None:
     """An error that nobody named is named by its class, and goes on unchanged."""
     heard = listen(traces_sample_ratio=0.0)
@@ -147,7 +177,7 @@ def test_unknown_names_are_dropped_and_counted(listen: Listen) -> None:
 
 def test_unknown_names_raise_in_tests() -> None:
     """The tests' trail finds the slip that production forgives."""
-    trail = OtelTrail(None, Meter(None), strict=True)
+    trail = OtelTrail(None, Meter(read=False), strict=True)
     with pytest.raises(UnknownName, match=r"span causeway\.nonsense"):
         trail.span("causeway.nonsense")
     with pytest.raises(UnknownName, match=r"counter causeway\.payments with creditor"):
@@ -166,7 +196,7 @@ def test_nothing_traced_is_told_as_empty(listen: Listen) -> None:
 
 def test_sampling_is_opentelemetrys() -> None:
     """The same trace id is sampled here and by any other service at the same ratio."""
-    trail, theirs = OtelTrail(None, Meter(None), sample_ratio=0.25), TraceIdRatioBased(0.25)
+    trail, theirs = OtelTrail(None, Meter(read=False), sample_ratio=0.25), TraceIdRatioBased(0.25)
     for number in range(0, 2**64, 2**58 - 1):
         sampled = theirs.should_sample(None, number, "x").decision is Decision.RECORD_AND_SAMPLE
         assert trail.samples(number) is sampled
