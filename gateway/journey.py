@@ -322,7 +322,9 @@ def _answered(
     steps = []
     follow_ns = follow_at_ns(house, bank)
     for payment in submission.payments:
-        words = said_of(payment.wire_reference, by_payment.get(payment.wire_reference, ()))
+        words = by_payment.get(payment.wire_reference, [])
+        if len(words) > 1:  # of a single word there is nothing to choose
+            words = said_of(payment.wire_reference, words)
         if not words or words[0].word is Word.NOT_FOUND:
             happening = doubt(house, bank, Reason.REPLY_INCOMPLETE, answer.body)
             steps.append(Step(payment_id=payment.id, happening=happening))
@@ -390,6 +392,9 @@ def _reason_of(steps: Sequence[Step]) -> str:
 
 def _tell(house: House, bank: Bank, stepped: Iterable[Stepped]) -> None:
     """What became of a message's payments, counted by state."""
-    states = Counter([one.payment.state for one in stepped if one.payment is not None and one.taken])
+    states: dict[State, int] = {}
+    for one in stepped:
+        if one.payment is not None and one.taken:
+            states[one.payment.state] = states.get(one.payment.state, 0) + 1
     for state, count in states.items():
         house.trail.count(names.PAYMENTS, count, bank=bank.name, state=state.value)

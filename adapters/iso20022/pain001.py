@@ -133,6 +133,8 @@ class Block(NamedTuple):
 
 def blocks_of(config: Iso20022Config, payments: Sequence[Payment]) -> list[Block]:
     """One PmtInf per debtor as the clients named it, payment type and charge bearer; usually that is one."""
+    if len(payments) == 1:
+        return [Block(payment_type(config, payments[0].instruction), list(payments))]
     blocks: dict[tuple[str, ChargeBearer, Party], Block] = {}
     block: Block | None = None
     for payment in payments:

@@ -18,6 +18,7 @@ DOCUMENT_BYTES_MAX: Final = 4 * 1024 * 1024  # equals limits.ANSWER_BYTES_MAX, w
 REASONS_MAX: Final = 16  # reasons kept of one status; the schema sets no bound
 TEXT_CHARS_MAX: Final = 35  # ISO 20022 Max35Text: every identification and reason code
 
+_NONE: Final = Status()
 _PARSER: Final = etree.XMLParser(  # for one thread at a time, which is all that read answers
     resolve_entities=False,
     no_network=True,
@@ -138,8 +139,10 @@ def _firsts(element: etree._Element) -> dict[str, etree._Element]:
 
 def _status(element: etree._Element, firsts: Mapping[str, etree._Element], tag: str) -> Status:
     """`element` is what `firsts` are the children of."""
-    reasons = _reasons(element) if "StsRsnInf" in firsts else ()
-    return Status(_text(firsts, tag), reasons)
+    code = _text(firsts, tag)
+    if "StsRsnInf" in firsts:
+        return Status(code, _reasons(element))
+    return Status(code) if code else _NONE
 
 
 def _reasons(element: etree._Element) -> tuple[str, ...]:
