@@ -170,7 +170,8 @@ async def ask(
     bytes. Raises NotSent or MaybeSent."""
     with house.trail.span(names.EXCHANGE, parent=parent, bank=bank.name, http_method=request.method) as span:
         if bank.profile.propagate_trace and span.traceparent:
-            request = replace(request, headers=(*request.headers, ("traceparent", span.traceparent)))
+            traced = (*request.headers, ("traceparent", span.traceparent))
+            request = WireRequest(request.method, request.path, traced, request.body)
         try:
             answer = await bank.link.exchange(request, timeout_s=bank.profile.lane.request_timeout_s, wanted=wanted)
         except (NotSent, MaybeSent) as error:

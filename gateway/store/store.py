@@ -164,11 +164,8 @@ class LmdbStore:
         Never raises Overloaded: what a bank has said must be written down, so it waits for room as long as it takes.
         """
         take_all = partial(_take_all, now_ns=self._clock.now_ns())
-        if 0 < len(steps) <= limits.COMMIT_PAYMENTS_MAX:  # nearly always
-            taken: list[Stepped] = await self._write_patiently(partial(take_all, steps), len(steps))
-            return taken
         parts = [await self._write_patiently(partial(take_all, part), len(part)) for part in _parts(steps)]
-        return [one for part in parts for one in part]
+        return parts[0] if len(parts) == 1 else [one for part in parts for one in part]
 
     async def log(self, happenings: Sequence[StoreHappening]) -> None:
         """Waits for room as `take` does."""
