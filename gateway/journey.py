@@ -393,9 +393,6 @@ def _reason_of(steps: Sequence[Step]) -> str:
 
 def _tell(house: House, bank: Bank, stepped: Iterable[Stepped]) -> None:
     """What became of a message's payments, counted by state."""
-    states: dict[State, int] = {}
-    for one in stepped:
-        if one.payment is not None and one.taken:
-            states[one.payment.state] = states.get(one.payment.state, 0) + 1
-    for state, count in states.items():
-        house.trail.count(names.PAYMENTS, count, bank=bank.name, state=state.value)
+    states = [one.payment.state for one in stepped if one.payment is not None and one.taken]
+    for state in dict.fromkeys(states):
+        house.trail.count(names.PAYMENTS, states.count(state), bank=bank.name, state=state.value)
