@@ -18,7 +18,7 @@ CONNECTION_WINDOW_BYTES: Final = 8 * 1024 * 1024
 ANSWERS_BYTES_MAX: Final = 8 * ANSWER_BYTES_MAX  # of all unfinished answers of one session together
 FLUSH_BYTES: Final = 256 * 1024  # framed at once, so that a large body does not delay the HEADERS of others
 METHODS_KEPT_MAX: Final = 8  # whose standing fields are kept encoded
-FIELDS_KEPT_MAX: Final = 256  # encoded, some 100 KB: of all banks, and the lengths of bodies that recur
+FIELDS_ENCODED_MAX: Final = 256  # encoded, some 100 KB: of all banks, and the lengths of bodies that recur
 STATUS_DIGITS: Final = 3  # RFC 9110 section 15
 PING_DATA: Final = b"causeway"
 STREAM_ID_MAX: Final = 2**31 - 1  # RFC 9113 section 5.1.1; exchanges_per_session_max and the age come long before it
@@ -270,7 +270,7 @@ class Http2Wire:
         return events
 
 
-@lru_cache(maxsize=FIELDS_KEPT_MAX)
+@lru_cache(maxsize=FIELDS_ENCODED_MAX)
 def _field(name: str, value: str) -> bytes:
     """A field as it stands on the wire: most are the same in every request to a bank."""
     return literal_block(((name.encode("ascii"), value.encode("latin-1")),))

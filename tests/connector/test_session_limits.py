@@ -12,7 +12,7 @@ from gateway.connector.exchange import NAMES_KEPT_MAX, flaw_of
 from gateway.connector.http1_wire import IDLE_S_MAX, Http1Wire
 from gateway.connector.http2_wire import (
     ANSWERS_BYTES_MAX,
-    FIELDS_KEPT_MAX,
+    FIELDS_ENCODED_MAX,
     METHODS_KEPT_MAX,
     STREAM_ID_MAX,
     Http2Wire,
@@ -94,17 +94,17 @@ def test_methods_kept_encoded() -> None:
     assert surplus.encode() in wire.bytes_to_send()
 
 
-@fills("FIELDS_KEPT_MAX")
+@fills("FIELDS_ENCODED_MAX")
 def test_fields_kept_encoded() -> None:
-    """Of any number of fields FIELDS_KEPT_MAX are kept encoded, and each is written rightly all the same."""
+    """Of any number of fields FIELDS_ENCODED_MAX are kept encoded, and each is written rightly all the same."""
     kept = http2_wire._field
     kept.cache_clear()
     wire = greeted()
-    for number in range(2 * FIELDS_KEPT_MAX):
+    for number in range(2 * FIELDS_ENCODED_MAX):
         wire.abandon(wire.begin(WireRequest("GET", f"/status/{number}")))
     written = wire.bytes_to_send()
-    assert all(f"/status/{number}".encode() in written for number in range(2 * FIELDS_KEPT_MAX))
-    assert kept.cache_info().currsize == FIELDS_KEPT_MAX
+    assert all(f"/status/{number}".encode() in written for number in range(2 * FIELDS_ENCODED_MAX))
+    assert kept.cache_info().currsize == FIELDS_ENCODED_MAX
 
 
 @fills("exchange.NAMES_KEPT_MAX")
