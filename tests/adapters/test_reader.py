@@ -58,7 +58,7 @@ WRITINGS = {
     "plain": b"<TxInfAndSts><TxSts>A1</TxSts></TxInfAndSts><TxInfAndSts><TxSts>A2</TxSts></TxInfAndSts>",
     "apart": b"\n <TxInfAndSts>\n<TxSts>A1</TxSts></TxInfAndSts>\n <TxInfAndSts><TxSts>A2</TxSts>\n</TxInfAndSts>\n",
     "with a prefix": b'<p:TxInfAndSts xmlns:p="u:p"><p:TxSts>A1</p:TxSts></p:TxInfAndSts><TxInfAndSts>A2</TxInfAndSts>',
-    "with an attribute": b'<TxInfAndSts><TxSts>A1</TxSts></TxInfAndSts><TxInfAndSts a="b"><TxSts>A2</TxSts></TxInfAndSts>',
+    "with an attribute": b'<TxInfAndSts>A1</TxInfAndSts><TxInfAndSts a="b"><TxSts>A2</TxSts></TxInfAndSts>',
     "one in the other": b"<TxInfAndSts><TxInfAndSts>A1</TxInfAndSts></TxInfAndSts><TxInfAndSts>A2</TxInfAndSts>",
     "empty": b"<TxInfAndSts/><TxInfAndSts>A2</TxInfAndSts>",
     "a tag in a text": b"<TxInfAndSts>A1 &lt;/TxInfAndSts></TxInfAndSts><TxInfAndSts><TxSts>A2</TxSts></TxInfAndSts>",
