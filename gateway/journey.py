@@ -253,7 +253,7 @@ def _result_of(answer: Admitted | Refusal) -> str:
 def _submission(house: House, payments: Sequence[Payment]) -> Submission:
     now = datetime.fromtimestamp(house.clock.now_ns() // 1_000_000_000, UTC)
     return Submission(
-        message_reference=message_reference(tuple(payment.wire_reference for payment in payments)),
+        message_reference=message_reference(tuple([payment.wire_reference for payment in payments])),
         payments=tuple(payments),
         created_at=now,
         execution_date=execution_date(payments[0], now.date()),

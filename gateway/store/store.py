@@ -163,9 +163,11 @@ class LmdbStore:
 
         Never raises Overloaded: what a bank has said must be written down, so it waits for room as long as it takes.
         """
-        take_all = partial(_take_all, now_ns=self._clock.now_ns())
-        parts = [await self._write_patiently(partial(take_all, part), len(part)) for part in _parts(steps)]
-        return parts[0] if len(parts) == 1 else [one for part in parts for one in part]
+        if len(steps) > limits.COMMIT_PAYMENTS_MAX:
+            return [one for part in _parts(steps) for one in await self.take(part)]
+        fill = partial(_take_all, steps, now_ns=self._clock.now_ns())
+        taken: list[Stepped] = await self._write_patiently(fill, len(steps)) if steps else []
+        return taken
 
     async def log(self, happenings: Sequence[StoreHappening]) -> None:
         """Waits for room as `take` does."""
