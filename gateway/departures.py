@@ -10,8 +10,9 @@ A commit can be read before it is told. So a payment is registered with the vers
 that version or an older one is no news: the lane would otherwise call off what it has just read, for its own admission.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
 
 from gateway.core.facts import Fact
 from gateway.core.payment import Payment
@@ -20,11 +21,27 @@ from gateway.core.states import State
 
 
 class Departure:
-    """One message on its way to its first byte, with the version of each of its payments as it was read."""
+    """One message on its way to its first byte, with the version of each of its payments as it was read. Registered
+    while it is entered; one of whose payments another message is on its way already is called off from the start."""
 
-    def __init__(self, payments: Sequence[Payment]) -> None:
+    def __init__(self, payments: Sequence[Payment], register: dict[bytes, "Departure"]) -> None:
         self._versions = {payment.id: payment.version for payment in payments}
+        self._register = register
+        self._own: list[bytes] = []
         self._moved_on = False
+
+    def __enter__(self) -> Self:
+        register = self._register
+        self._own = [each for each in self._versions if register.setdefault(each, self) is self]
+        if len(self._own) < len(self._versions):
+            self.call_off()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> None:
+        for payment_id in self._own:
+            del self._register[payment_id]
 
     def wanted(self) -> bool:
         """Whether every payment of the message is still where its mark put it, as far as any commit told."""
@@ -46,22 +63,13 @@ class Departures:
         self._of: dict[bytes, Departure] = {}
         store.on_commit(self._told)
 
-    @contextmanager
-    def of(self, payments: Sequence[Payment]) -> Iterator[Departure]:
-        """Registers a message for as long as it is on its way; enter it before the mark is handed to the store. One
-        of whose payments another message is on its way already is called off from the start."""
-        departure = Departure(payments)
-        own = [one.id for one in payments if self._of.setdefault(one.id, departure) is departure]
-        if len(own) < len(payments):
-            departure.call_off()
-        try:
-            yield departure
-        finally:
-            for payment_id in own:
-                del self._of[payment_id]
+    def of(self, payments: Sequence[Payment]) -> Departure:
+        """To be entered before the mark is handed to the store, and for as long as the message is on its way."""
+        return Departure(payments, self._of)
 
     def _told(self, facts: Sequence[Fact]) -> None:
-        for fact in facts:
-            departure = self._of.get(fact.payment_id)
+        on_their_way = self._of
+        for fact in facts if on_their_way else ():
+            departure = on_their_way.get(fact.payment_id)
             if departure is not None:
                 departure.told(fact)

@@ -173,7 +173,8 @@ async def ask(
     bytes. Raises NotSent or MaybeSent."""
     with house.trail.span(names.EXCHANGE, parent=parent, bank=bank.name, http_method=request.method) as span:
         if bank.profile.propagate_trace and span.traceparent:
-            request = replace(request, headers=(*request.headers, ("traceparent", span.traceparent)))
+            traced = (*request.headers, ("traceparent", span.traceparent))
+            request = WireRequest(request.method, request.path, traced, request.body)
         try:
             answer = await bank.link.exchange(request, timeout_s=bank.profile.lane.request_timeout_s, wanted=wanted)
         except (NotSent, MaybeSent) as error:
@@ -255,7 +256,7 @@ def _result_of(answer: Admitted | Refusal) -> str:
 def _submission(house: House, payments: Sequence[Payment]) -> Submission:
     now = datetime.fromtimestamp(house.clock.now_ns() // 1_000_000_000, UTC)
     return Submission(
-        message_reference=message_reference(tuple(payment.wire_reference for payment in payments)),
+        message_reference=message_reference(tuple([payment.wire_reference for payment in payments])),
         payments=tuple(payments),
         created_at=now,
         execution_date=execution_date(payments[0], now.date()),
@@ -325,7 +326,9 @@ def _answered(
     steps = []
     follow_ns = follow_at_ns(house, bank)
     for payment in submission.payments:
-        words = said_of(payment.wire_reference, by_payment.get(payment.wire_reference, ()))
+        words = by_payment.get(payment.wire_reference, [])
+        if len(words) > 1:  # of a single word there is nothing to choose
+            words = said_of(payment.wire_reference, words)
         if not words or words[0].word is Word.NOT_FOUND:
             happening = doubt(house, bank, Reason.REPLY_INCOMPLETE, answer.body)
             steps.append(Step(payment_id=payment.id, happening=happening))
@@ -393,6 +396,6 @@ def _reason_of(steps: Sequence[Step]) -> str:
 
 def _tell(house: House, bank: Bank, stepped: Iterable[Stepped]) -> None:
     """What became of a message's payments, counted by state."""
-    states = Counter([one.payment.state for one in stepped if one.payment is not None and one.taken])
-    for state, count in states.items():
-        house.trail.count(names.PAYMENTS, count, bank=bank.name, state=state.value)
+    states = [one.payment.state for one in stepped if one.payment is not None and one.taken]
+    for state in dict.fromkeys(states):
+        house.trail.count(names.PAYMENTS, states.count(state), bank=bank.name, state=state.value)

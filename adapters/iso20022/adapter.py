@@ -13,7 +13,7 @@ from adapters.iso20022.codes import RECEIVED
 from adapters.iso20022.config import Iso20022Config
 from adapters.iso20022.form import form_of
 from adapters.iso20022.messages import StatusReport
-from adapters.iso20022.pain001 import compose, payment_information_id, payment_type
+from adapters.iso20022.pain001 import blocks_of, compose, payment_information_id
 from adapters.iso20022.pain002 import Line, said
 from adapters.iso20022.reader import parse, read_reports
 from gateway.core.errors import Unreadable
@@ -134,19 +134,14 @@ class Iso20022Adapter:
 
     def _lines(self, payments: Sequence[Payment], message_reference: str) -> list[Line]:
         """Of a message. The payments of a block share its id, which is made once for all of them."""
-        blocks: dict[tuple[object, ...], str] = {}
-        lines = []
-        for payment in payments:
-            told, wire_reference = payment.instruction, payment.wire_reference
-            block_id = message_reference
-            if block_id != wire_reference:
-                kind = payment_type(self._config, told)
-                block = (kind, told.charge_bearer, told.debtor)
-                block_id = blocks.get(block, "")
-                if not block_id:
-                    block_id = blocks[block] = payment_information_id(message_reference, payment, kind)
-            lines.append(Line(wire_reference, told.end_to_end_id, block_id, (told.amount.currency, told.amount.value)))
-        return lines
+        if len(payments) == 1 and message_reference == payments[0].wire_reference:
+            return [_line(payments[0], message_reference, message_reference)]
+        return [
+            _line(payment, payment.wire_reference, block_id)
+            for block in blocks_of(self._config, payments)
+            for block_id in (payment_information_id(message_reference, block.payments[0], block.kind),)
+            for payment in block.payments
+        ]
 
 
 class Iso20022MailboxAdapter(Iso20022Adapter):
@@ -164,6 +159,11 @@ class Iso20022MailboxAdapter(Iso20022Adapter):
         if answer.status != 200:
             raise Unreadable(f"HTTP {answer.status} is no answer of a mailbox")
         return mailbox.read_mailbox(answer.body)
+
+
+def _line(payment: Payment, wire_reference: str, block_id: str) -> Line:
+    told = payment.instruction
+    return Line(wire_reference, told.end_to_end_id, block_id, (told.amount.currency, told.amount.value))
 
 
 def _understood(body: bytes, sent: Mapping[str, Sent], elsewhere: Sent | None = None) -> tuple[Outcome, ...]:

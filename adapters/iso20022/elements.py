@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.iso20022.form import Form
-from gateway.core.payment import Account, Address, Instruction, Money, Party, Payment
+from gateway.core.payment import Account, Address, Instruction, Money, Payment
 
 _PLAIN = re.compile(r"[A-Za-z0-9 .,:/()+?'\-]*")  # needs neither escaping nor a look at what XML allows
 _FORBIDDEN = re.compile("[^\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0 Char, without line breaks
@@ -29,9 +29,9 @@ def initiating_party(form: Form, name: str, number: str) -> str:
     return f"<InitgPty>{named}<Id><OrgId><Othr>{text(form, 'Id', number, 35)}</Othr></OrgId></Id></InitgPty>"
 
 
-def party(form: Form, tag: str, who: Party) -> str:
+def party(form: Form, tag: str, name: str, where: Address) -> str:
     """Name, which every bank wants, and address."""
-    return f"<{tag}>{text(form, 'Nm', who.name, form.name_chars_max)}{address(form, who.address)}</{tag}>"
+    return f"<{tag}>{text(form, 'Nm', name, form.name_chars_max)}{address(form, where)}</{tag}>"
 
 
 def address(form: Form, where: Address) -> str:

@@ -6,8 +6,9 @@ anything was sent.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC
+from typing import NamedTuple
 
 from adapters.iso20022 import elements
 from adapters.iso20022.codes import SEPA_COUNTRIES
@@ -108,8 +109,11 @@ def _check_sepa(instruction: Instruction) -> None:
 
 
 def _is_sepa(instruction: Instruction) -> bool:
-    sides = (instruction.debtor.account.iban, instruction.creditor.account.iban)
-    return instruction.charge_bearer is ChargeBearer.SLEV and all(iban[:2] in SEPA_COUNTRIES for iban in sides)
+    return (
+        instruction.charge_bearer is ChargeBearer.SLEV
+        and instruction.debtor.account.iban[:2] in SEPA_COUNTRIES
+        and instruction.creditor.account.iban[:2] in SEPA_COUNTRIES
+    )
 
 
 def _shared(payment: Payment) -> tuple[str, ...]:
@@ -119,44 +123,68 @@ def _shared(payment: Payment) -> tuple[str, ...]:
     return (payment.instruction.charge_bearer.value, debtor.name, debtor.agent_bic, *place)
 
 
-def _batches(config: Iso20022Config, form: Form, submission: Submission, total: str) -> Iterable[str]:
+class Block(NamedTuple):
+    """The payments of one PmtInf."""
+
+    kind: str
+    """Their payment_type."""
+    payments: list[Payment]
+
+
+def blocks_of(config: Iso20022Config, payments: Sequence[Payment]) -> list[Block]:
     """One PmtInf per debtor as the clients named it, payment type and charge bearer; usually that is one."""
-    blocks: dict[tuple[str, ChargeBearer, Party], list[Payment]] = {}
-    for payment in submission.payments:
-        told = payment.instruction
-        blocks.setdefault((payment_type(config, told), told.charge_bearer, told.debtor), []).append(payment)
-    for (kind, *_), payments in blocks.items():
-        sum_of_it = total if len(blocks) == 1 else elements.total(payments)
-        yield _batch(config, form, submission, payments, kind, sum_of_it)
+    if len(payments) == 1:
+        return [Block(payment_type(config, payments[0].instruction), list(payments))]
+    blocks: dict[tuple[str, ChargeBearer, Party], Block] = {}
+    block: Block | None = None
+    for payment in payments:
+        told, kind = payment.instruction, payment_type(config, payment.instruction)
+        if block is None or not _alike(block, kind, told):
+            key = (kind, told.charge_bearer, told.debtor)
+            block = blocks.get(key)
+            if block is None:
+                block = blocks[key] = Block(kind, [])
+        block.payments.append(payment)
+    return list(blocks.values())
 
 
-def _batch(
-    config: Iso20022Config, form: Form, submission: Submission, payments: list[Payment], kind: str, total: str
-) -> str:
-    first = payments[0].instruction
-    batch_id = payment_information_id(submission.message_reference, payments[0], kind)
+def _alike(block: Block, kind: str, told: Instruction) -> bool:
+    """Whether it goes into the block of the one before, seen without comparing debtors that are one object, as a
+    house's own are."""
+    before = block.payments[-1].instruction
+    return told.debtor is before.debtor and told.charge_bearer is before.charge_bearer and kind == block.kind
+
+
+def _batches(config: Iso20022Config, form: Form, submission: Submission, total: str) -> Iterable[str]:
+    blocks = blocks_of(config, submission.payments)
+    for block in blocks:
+        sum_of_it = total if len(blocks) == 1 else elements.total(block.payments)
+        yield _batch(config, form, submission, block, sum_of_it)
+
+
+def _batch(config: Iso20022Config, form: Form, submission: Submission, block: Block, total: str) -> str:
+    first = block.payments[0].instruction
+    batch_id = payment_information_id(submission.message_reference, block.payments[0], block.kind)
     booking = "" if config.batch_booking is None else f"<BtchBookg>{str(config.batch_booking).lower()}</BtchBookg>"
-    count = len(payments)
+    count = len(block.payments)
     date = submission.execution_date.isoformat()
-    debtor = Party(
-        name=first.debtor.name or config.company_name or config.initiating_party_name,
-        address=first.debtor.address or config.company_address,
-    )
+    debtor = first.debtor
+    name = debtor.name or config.company_name or config.initiating_party_name
     return "".join(
         (
             "<PmtInf>",
             elements.reference(form, "PmtInfId", batch_id),
             f"<PmtMtd>TRF</PmtMtd>{booking}<NbOfTxs>{count}</NbOfTxs><CtrlSum>{total}</CtrlSum>",
-            kind,
+            block.kind,
             f"<ReqdExctnDt><Dt>{date}</Dt></ReqdExctnDt>"
             if form.date_is_choice
             else f"<ReqdExctnDt>{date}</ReqdExctnDt>",
-            elements.party(form, "Dbtr", debtor),
-            elements.account(form, "DbtrAcct", first.debtor.account),
-            elements.agent(form, "DbtrAgt", first.debtor.agent_bic or config.debtor_agent_bic)
+            elements.party(form, "Dbtr", name, debtor.address or config.company_address),
+            elements.account(form, "DbtrAcct", debtor.account),
+            elements.agent(form, "DbtrAgt", debtor.agent_bic or config.debtor_agent_bic)
             or "<DbtrAgt><FinInstnId><Othr><Id>NOTPROVIDED</Id></Othr></FinInstnId></DbtrAgt>",
             f"<ChrgBr>{first.charge_bearer.value}</ChrgBr>",
-            *(_transaction(form, payment) for payment in payments),
+            *[_transaction(form, payment) for payment in block.payments],
             "</PmtInf>",
         )
     )
@@ -173,7 +201,7 @@ def _transaction(form: Form, payment: Payment) -> str:
             "</PmtId>",
             elements.instructed_amount(told.amount),
             elements.agent(form, "CdtrAgt", told.creditor.agent_bic),
-            elements.party(form, "Cdtr", told.creditor),
+            elements.party(form, "Cdtr", told.creditor.name, told.creditor.address),
             elements.account(form, "CdtrAcct", told.creditor.account),
             f"<Purp>{elements.text(form, 'Cd', told.purpose, 4)}</Purp>" if told.purpose else "",
             elements.remittance(form, told),

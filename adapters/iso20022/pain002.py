@@ -7,9 +7,10 @@ outside the code sets, for two ends told of one payment in one report, for lines
 another, and for rejections of a *duplicate*, which say that a first copy may be there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from adapters.iso20022.codes import DUPLICATE_REASONS, GROUP_STATUS, TRANSACTION_STATUS
@@ -57,12 +58,8 @@ def said(report: StatusReport, lines: Iterable[Line], *, whole: bytes = b"") -> 
         for transaction in batch.transactions:
             _hear(report, batch, transaction, known, verdicts, result)
     blocks, disputed = _blocks(report)
-    for line in known.by_reference.values():
-        if line.payment_information_id in disputed:
-            result.unclear = True
-        elif line.wire_reference not in verdicts:
-            block = blocks.get(line.payment_information_id)
-            verdicts[line.wire_reference] = _of_level(report, block, result)
+    if disputed or len(verdicts) < len(known.by_reference):  # else each line has its own verdict
+        _hear_blocks(report, blocks, disputed, known, verdicts, result)
     message = "" if report.message_id == NOT_PROVIDED else report.message_id
     result.outcomes = [
         Outcome(verdict.word, wire, verdict.code, verdict.reason, whole or verdict.evidence, 0.0, message)
@@ -77,9 +74,14 @@ class _Lines:
 
     def __init__(self, lines: Iterable[Line]) -> None:
         self.by_reference = {line.wire_reference: line for line in lines}
-        self._by_end_to_end_id: dict[str, list[Line]] = {}
+
+    @cached_property
+    def _by_end_to_end_id(self) -> dict[str, list[Line]]:
+        """Made when it is asked for: most banks repeat our InstrId."""
+        found: dict[str, list[Line]] = {}
         for line in self.by_reference.values():
-            self._by_end_to_end_id.setdefault(line.end_to_end_id, []).append(line)
+            found.setdefault(line.end_to_end_id, []).append(line)
+        return found
 
     def named(self, transaction: TransactionReport) -> list[Line]:
         """By InstrId, which is ours alone; by EndToEndId, which clients choose, only where there is no InstrId."""
@@ -108,19 +110,38 @@ def _hear(
         result.unclear = True
         verdicts.update((line.wire_reference, None) for line in named)
         return
-    wire = named[0].wire_reference
-    if transaction.status.code:
+    wire, status = named[0].wire_reference, transaction.status
+    if status.code:
         evidence = report.excerpt + batch.excerpt + transaction.excerpt
-        status = Status(transaction.status.code, transaction.status.reasons or batch.status.reasons)
+        if batch.status.reasons and not status.reasons:
+            status = Status(status.code, batch.status.reasons)
         verdict = _verdict(TRANSACTION_STATUS, status, evidence, result)
     else:
         verdict = _of_level(report, batch, result)
-    if wire in verdicts and _contradict(verdicts[wire], verdict):
-        result.unclear = True
-        verdict = None
-    elif wire in verdicts and _finality(verdicts[wire]) > _finality(verdict):
-        verdict = verdicts[wire]
+    if wire in verdicts:
+        if _contradict(verdicts[wire], verdict):
+            result.unclear = True
+            verdict = None
+        elif _finality(verdicts[wire]) > _finality(verdict):
+            verdict = verdicts[wire]
     verdicts[wire] = verdict
+
+
+def _hear_blocks(
+    report: StatusReport,
+    blocks: Mapping[str, BatchReport],
+    disputed: Container[str],
+    known: _Lines,
+    verdicts: dict[str, _Verdict | None],
+    result: Said,
+) -> None:
+    """Takes in what is said of whole blocks, or of the message, for the lines that are not mentioned."""
+    for line in known.by_reference.values():
+        if line.payment_information_id in disputed:
+            result.unclear = True
+        elif line.wire_reference not in verdicts:
+            block = blocks.get(line.payment_information_id)
+            verdicts[line.wire_reference] = _of_level(report, block, result)
 
 
 def _blocks(report: StatusReport) -> tuple[dict[str, BatchReport], set[str]]:

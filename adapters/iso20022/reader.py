@@ -5,7 +5,8 @@ elements. Strict: no document type (so no entities, no external files), no netwo
 is not well-formed is not read at all: half a report may lack the line that rejects.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Final
 
 from lxml import etree
@@ -17,6 +18,7 @@ DOCUMENT_BYTES_MAX: Final = 4 * 1024 * 1024  # equals limits.ANSWER_BYTES_MAX, w
 REASONS_MAX: Final = 16  # reasons kept of one status; the schema sets no bound
 TEXT_CHARS_MAX: Final = 35  # ISO 20022 Max35Text: every identification and reason code
 
+_NONE: Final = Status()
 _PARSER: Final = etree.XMLParser(  # for one thread at a time, which is all that read answers
     resolve_entities=False,
     no_network=True,
@@ -58,71 +60,111 @@ def local_name(element: etree._Element) -> str:
 
 
 def _report(element: etree._Element, excerpts: bool) -> StatusReport:
-    parts = _parts(element)
-    groups = parts.get("OrgnlGrpInfAndSts")
-    batches = [_batch(one, excerpts) for one in parts.get("OrgnlPmtInfAndSts", ())]
-    loose = tuple([_transaction(one, excerpts) for one in parts.get("TxInfAndSts", ())])
-    if loose:  # older versions have transactions without a block
-        batches.append(BatchReport("", Status(), loose))
-    if groups is None:
+    group: etree._Element | None = None
+    batches: list[BatchReport] = []
+    loose: list[etree._Element] = []
+    for child in element:
+        name = local_name(child)
+        if name == "OrgnlPmtInfAndSts":
+            batches.append(_batch(child, excerpts))
+        elif name == "TxInfAndSts":  # older versions have transactions without a block
+            loose.append(child)
+        elif name == "OrgnlGrpInfAndSts" and group is None:
+            group = child
+    if loose:
+        batches.append(BatchReport("", Status(), _transactions(loose, _each(loose) if excerpts else ())))
+    if group is None:
         raise Unreadable("a pain.002 that does not say of which message")
-    group = _parts(groups[0])
-    excerpt = etree.tostring(groups[0], with_tail=False) if excerpts else b""
-    return StatusReport(_text(group, "OrgnlMsgId"), _status(group, "GrpSts"), tuple(batches), excerpt)
+    firsts = _firsts(group)
+    excerpt = etree.tostring(group, with_tail=False) if excerpts else b""
+    return StatusReport(_text(firsts, "OrgnlMsgId"), _status(group, firsts, "GrpSts"), tuple(batches), excerpt)
 
 
 def _batch(element: etree._Element, excerpts: bool) -> BatchReport:
-    parts = _parts(element)
-    transactions = tuple([_transaction(one, excerpts) for one in parts.pop("TxInfAndSts", ())])
-    excerpt = b""
-    if excerpts:
-        excerpt = b"".join(etree.tostring(one, with_tail=False) for part in parts.values() for one in part)
-    return BatchReport(_text(parts, "OrgnlPmtInfId"), _status(parts, "PmtInfSts"), transactions, excerpt)
+    firsts: dict[str, etree._Element] = {}
+    inside: list[etree._Element] = []
+    for child in element:
+        name = local_name(child)
+        if name == "TxInfAndSts":
+            inside.append(child)
+        else:
+            firsts.setdefault(name, child)
+    head, each = _excerpts(element, inside) if excerpts else (b"", ())
+    status = _status(element, firsts, "PmtInfSts")
+    return BatchReport(_text(firsts, "OrgnlPmtInfId"), status, _transactions(inside, each), head)
 
 
-def _transaction(element: etree._Element, excerpts: bool) -> TransactionReport:
-    parts = _parts(element)
+def _transactions(elements: Sequence[etree._Element], excerpts: Sequence[bytes]) -> tuple[TransactionReport, ...]:
+    """`excerpts` has one for each element, or none at all."""
+    return tuple(map(_transaction, elements, excerpts or repeat(b"")))
+
+
+def _transaction(element: etree._Element, excerpt: bytes) -> TransactionReport:
+    firsts = _firsts(element)
     return TransactionReport(
-        instruction_id=_text(parts, "OrgnlInstrId"),
-        end_to_end_id=_text(parts, "OrgnlEndToEndId"),
-        status=_status(parts, "TxSts"),
-        amount=_amount(parts),
-        excerpt=etree.tostring(element, with_tail=False) if excerpts else b"",
+        _text(firsts, "OrgnlInstrId"),
+        _text(firsts, "OrgnlEndToEndId"),
+        _status(element, firsts, "TxSts"),
+        _amount(element) if "OrgnlTxRef" in firsts else ("", ""),
+        excerpt,
     )
 
 
-def _parts(element: etree._Element) -> dict[str, list[etree._Element]]:
-    """Its children by their local names, in one pass: a path for each name would go over them as often."""
-    parts: dict[str, list[etree._Element]] = {}
-    for child in element:
-        name = str(child.tag).rpartition("}")[2]
-        if name in parts:
-            parts[name].append(child)
-        else:
-            parts[name] = [child]
-    return parts
+def _excerpts(block: etree._Element, inside: Sequence[etree._Element]) -> tuple[bytes, Sequence[bytes]]:
+    """What a block says beside its transactions, and each of these, as they stood.
+
+    The block is written once and cut at the ends of its transactions, which no text in it can look like: writing each
+    by itself costs as much as reading it. Where the pieces are not one for each of them, all are written one by one.
+    """
+    if inside:
+        name = f"{inside[0].prefix}:TxInfAndSts" if inside[0].prefix else "TxInfAndSts"
+        opening, closing = f"<{name}>".encode(), f"</{name}>".encode()
+        *pieces, rest = etree.tostring(block, with_tail=False).split(closing)
+        head, found, first = pieces[0].partition(opening) if pieces else (b"", b"", b"")
+        pieces[:1] = [opening + first]
+        if found and len(pieces) == len(inside) and all(one.lstrip().startswith(opening) for one in pieces):
+            return head + rest, [one.lstrip() + closing for one in pieces]
+    known = set(inside)
+    return b"".join(_each(child for child in block if child not in known)), _each(inside)
 
 
-def _status(parts: Mapping[str, list[etree._Element]], tag: str) -> Status:
+def _each(elements: Iterable[etree._Element]) -> list[bytes]:
+    return [etree.tostring(one, with_tail=False) for one in elements]
+
+
+def _firsts(element: etree._Element) -> dict[str, etree._Element]:
+    """By its local name the first child of each, in one pass: a path for each name would go over them as often."""
+    return {str(child.tag).rpartition("}")[2]: child for child in element.iterchildren(reversed=True)}
+
+
+def _status(element: etree._Element, firsts: Mapping[str, etree._Element], tag: str) -> Status:
+    """`element` is what `firsts` are the children of."""
+    code = _text(firsts, tag)
+    if "StsRsnInf" in firsts:
+        return Status(code, _reasons(element))
+    return Status(code) if code else _NONE
+
+
+def _reasons(element: etree._Element) -> tuple[str, ...]:
     reasons: list[str] = []
-    for information in parts.get("StsRsnInf", ()):
-        for reason in _parts(information).get("Rsn", ())[:1]:
-            codes = _parts(reason)
-            code = _text(codes, "Cd") or _text(codes, "Prtry")
-            if code and len(reasons) < REASONS_MAX:
-                reasons.append(code)
-    return Status(_text(parts, tag), tuple(reasons))
+    for information in element.iterchildren("{*}StsRsnInf"):
+        reason = information.find("{*}Rsn")
+        codes = {} if reason is None else _firsts(reason)
+        code = _text(codes, "Cd") or _text(codes, "Prtry")
+        if code and len(reasons) < REASONS_MAX:
+            reasons.append(code)
+    return tuple(reasons)
 
 
-def _amount(parts: Mapping[str, list[etree._Element]]) -> tuple[str, str]:
-    for reference in parts.get("OrgnlTxRef", ()):
+def _amount(element: etree._Element) -> tuple[str, str]:
+    for reference in element.iterchildren("{*}OrgnlTxRef"):
         found = reference.find("{*}Amt/{*}InstdAmt")
         if found is not None:
             return (found.get("Ccy", ""), (found.text or "").strip())
     return ("", "")
 
 
-def _text(parts: Mapping[str, list[etree._Element]], tag: str) -> str:
+def _text(firsts: Mapping[str, etree._Element], tag: str) -> str:
     """A child's text without the blanks around it. One that is too long is cut, and so equals nothing of ours."""
-    found = parts.get(tag)
-    return (found[0].text or "").strip()[: TEXT_CHARS_MAX + 1] if found else ""
+    found = firsts.get(tag)
+    return "" if found is None else (found.text or "").strip()[: TEXT_CHARS_MAX + 1]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 from gateway.connector.link import Ending
@@ -17,6 +18,7 @@ CONNECTION_WINDOW_BYTES: Final = 8 * 1024 * 1024
 ANSWERS_BYTES_MAX: Final = 8 * ANSWER_BYTES_MAX  # of all unfinished answers of one session together
 FLUSH_BYTES: Final = 256 * 1024  # framed at once, so that a large body does not delay the HEADERS of others
 METHODS_KEPT_MAX: Final = 8  # whose standing fields are kept encoded
+FIELDS_ENCODED_MAX: Final = 256  # encoded, some 100 KB: of all banks, and the lengths of bodies that recur
 STATUS_DIGITS: Final = 3  # RFC 9110 section 15
 PING_DATA: Final = b"causeway"
 STREAM_ID_MAX: Final = 2**31 - 1  # RFC 9113 section 5.1.1; exchanges_per_session_max and the age come long before it
@@ -89,12 +91,11 @@ class Http2Wire:
         self._connection.increment_flow_control_window(CONNECTION_WINDOW_BYTES)
 
     def begin(self, request: WireRequest) -> int:
-        headers = [(":path", request.path), *request.headers]
+        block = self._head_of(request.method) + _field(":path", request.path)
+        for name, value in request.headers:
+            block += _field(name, value)
         if request.body:
-            headers.append(("content-length", str(len(request.body))))
-        block = self._head_of(request.method) + literal_block(
-            [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
-        )
+            block += _field("content-length", str(len(request.body)))
         stream_id = self._connection.open(block, request.method.encode("ascii"), end_stream=not request.body)
         self._streams[stream_id] = _Stream(request.body)
         if request.body:
@@ -267,6 +268,12 @@ class Http2Wire:
     def _take_events(self) -> list[WireEvent]:
         events, self._events = self._events, []
         return events
+
+
+@lru_cache(maxsize=FIELDS_ENCODED_MAX)
+def _field(name: str, value: str) -> bytes:
+    """A field as it stands on the wire: most are the same in every request to a bank."""
+    return literal_block(((name.encode("ascii"), value.encode("latin-1")),))
 
 
 def _name(code: int | None) -> str:

@@ -1,22 +1,19 @@
 """What a session needs of a protocol: bytes in, events out, no I/O."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.connector.link import Ending
 from gateway.core.ports import WireAnswer, WireRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """The end of the answer was seen."""
 
     key: int
     answer: WireAnswer
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     key: int
     ending: Ending
     detail: str = ""

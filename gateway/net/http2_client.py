@@ -8,7 +8,7 @@ refuses stays understood, so an answer that was complete stays an answer, whatev
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from h2.connection import AllowedStreamIDs, ConnectionInputs
 from h2.errors import ErrorCodes
@@ -20,6 +20,8 @@ from hyperframe.exceptions import InvalidPaddingError
 from hyperframe.frame import Frame, GoAwayFrame, HeadersFrame, SettingsFrame
 
 from .http2 import StreamingConnection, frame_head
+from .quick_answers import begun, continued
+from .quick_frames import QuickData, QuickHeaders
 from .response_rules import flaw_of_fields
 
 KIND_DATA: Final = 0x0
@@ -106,15 +108,28 @@ class ClientConnection(StreamingConnection):
             self._terminate_connection(error.error_code)
             raise
 
+    def _receive_frame(self, frame: Any) -> list[Event]:
+        events: list[Event] | None = None
+        if type(frame) is QuickData:
+            events = continued(self, frame)
+        elif type(frame) is QuickHeaders:
+            events = begun(self, frame)
+            if events is not None:
+                self._check_fields(events[0])
+        return super()._receive_frame(frame) if events is None else events
+
     def _receive_headers_frame(self, frame: HeadersFrame) -> tuple[list[Frame], list[Event]]:
         frames, events = super()._receive_headers_frame(frame)
-        event = events[0]  # of this block; StreamEnded may follow
+        self._check_fields(events[0])  # of this block; StreamEnded may follow
+        return frames, events
+
+    def _check_fields(self, event: Event) -> None:
+        """Raises ProtocolError where these are no fields of an answer."""
         if not isinstance(event, ResponseReceived | InformationalResponseReceived | TrailersReceived):
             raise ProtocolError("a request, from a server")
         flaw = flaw_of_fields(event.headers, trailers=isinstance(event, TrailersReceived))
         if flaw:
             raise ProtocolError(f"an answer with a flaw: {flaw}")
-        return frames, events
 
     def _receive_settings_frame(self, frame: SettingsFrame) -> tuple[list[Frame], list[Event]]:
         frames, events = super()._receive_settings_frame(frame)

@@ -91,8 +91,8 @@ class Inquiries:
 
     def _told(self, facts: Sequence[Fact]) -> None:
         """A new doubt or acceptance may plan an inquiry earlier than the one waited for."""
-        name = self._bank.name
-        if any(fact.bank == name and fact.after in (State.IN_DOUBT, State.ACCEPTED) for fact in facts):
+        name, awake = self._bank.name, self._wake.is_set()
+        if not awake and any(fact.bank == name and fact.after in (State.IN_DOUBT, State.ACCEPTED) for fact in facts):
             self._wake.set()
 
     async def _ask_all_due(self) -> bool:

@@ -163,11 +163,11 @@ class LmdbStore:
 
         Never raises Overloaded: what a bank has said must be written down, so it waits for room as long as it takes.
         """
-        now_ns = self._clock.now_ns()
-        stepped: list[Stepped] = []
-        for part in _parts(steps):
-            stepped += await self._write_patiently(partial(_take_all, part, now_ns), part)
-        return stepped
+        if len(steps) > limits.COMMIT_PAYMENTS_MAX:
+            return [one for part in _parts(steps) for one in await self.take(part)]
+        fill = partial(_take_all, steps, now_ns=self._clock.now_ns())
+        taken: list[Stepped] = await self._write_patiently(fill, len(steps)) if steps else []
+        return taken
 
     async def log(self, happenings: Sequence[StoreHappening]) -> None:
         """Waits for room as `take` does."""
@@ -179,7 +179,7 @@ class LmdbStore:
             return []
 
         for part in _parts(happenings):
-            await self._write_patiently(partial(fill, part=part), part)
+            await self._write_patiently(partial(fill, part=part), len(part))
 
     async def set_cursor(self, bank: str, cursor: str, kept: Sequence[bytes] = ()) -> None:
         """Waits for room as `take` does."""
@@ -190,14 +190,14 @@ class LmdbStore:
                 batch.keep(document)
             return []
 
-        await self._write_patiently(fill, (cursor,))
+        await self._write_patiently(fill, 1)
 
-    async def _write_patiently(self, fill: Callable[[Batch], list[Any]], what: Sequence[object]) -> list[Any]:
+    async def _write_patiently(self, fill: Callable[[Batch], Any], writes: int) -> Any:
         while True:
-            job = Job(fill, len(what), sheddable=False)
+            job = Job(fill, writes, sheddable=False)
             try:
-                await self._writer.submit([job])
-                return list(job.result)
+                await self._writer.submit((job,))
+                return job.result
             except Overloaded as error:
                 # Nothing was written. A daemon that cannot write outcomes sends nothing either: its lanes wait here.
                 logger.warning(
@@ -390,7 +390,7 @@ def _check(admission: Admission) -> None:
         state = step(state, happening.kind)
 
 
-def _take_all(steps: Sequence[Step], now_ns: int, batch: Batch) -> list[Stepped]:
+def _take_all(steps: Sequence[Step], batch: Batch, now_ns: int) -> list[Stepped]:
     return [batch.take(one, now_ns) for one in steps]
 
 

@@ -135,10 +135,10 @@ class Writer:
         self._thread.start()
 
     async def submit(self, jobs: Sequence[Job]) -> None:
-        """Returns when every job's commit is durable. Raises StoreFailed, Overloaded before any work, or a job's first
-        error. Being cancelled here takes nothing back."""
-        writes = sum(job.weight for job in jobs)
-        if self.check_room(writes, sheddable=any(job.sheddable for job in jobs)) < writes:
+        """Returns when every job's commit is durable; they are one caller's, sheddable or not. Raises StoreFailed,
+        Overloaded before any work, or a job's first error. Being cancelled here takes nothing back."""
+        writes = sum([job.weight for job in jobs])
+        if self.check_room(writes, sheddable=jobs[0].sheddable) < writes:
             raise Overloaded("store queue", RETRY_AFTER_QUEUE_S)
         self._queue.add(jobs, writes)
         self._waiting += writes

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.iso20022.mailbox import read_mailbox
-from adapters.iso20022.reader import DOCUMENT_BYTES_MAX, parse, read_reports
+from adapters.iso20022.reader import DOCUMENT_BYTES_MAX, local_name, parse, read_reports
 from gateway import limits
 from gateway.core.errors import Unreadable
 from tests.fakes.bank_reports import Batch, Tx, document, mailbox
@@ -50,6 +50,33 @@ HOSTILE = {
 
 def read(body: bytes) -> None:
     read_reports(parse(body))
+
+
+LINES = b"<Document><CstmrPmtStsRpt><OrgnlGrpInfAndSts/><OrgnlPmtInfAndSts><OrgnlPmtInfId>P</OrgnlPmtInfId>%s"
+LINES += b"</OrgnlPmtInfAndSts></CstmrPmtStsRpt></Document>"
+WRITINGS = {
+    "plain": b"<TxInfAndSts><TxSts>A1</TxSts></TxInfAndSts><TxInfAndSts><TxSts>A2</TxSts></TxInfAndSts>",
+    "apart": b"\n <TxInfAndSts>\n<TxSts>A1</TxSts></TxInfAndSts>\n <TxInfAndSts><TxSts>A2</TxSts>\n</TxInfAndSts>\n",
+    "with a prefix": b'<p:TxInfAndSts xmlns:p="u:p"><p:TxSts>A1</p:TxSts></p:TxInfAndSts><TxInfAndSts>A2</TxInfAndSts>',
+    "with an attribute": b'<TxInfAndSts>A1</TxInfAndSts><TxInfAndSts a="b"><TxSts>A2</TxSts></TxInfAndSts>',
+    "one in the other": b"<TxInfAndSts><TxInfAndSts>A1</TxInfAndSts></TxInfAndSts><TxInfAndSts>A2</TxInfAndSts>",
+    "empty": b"<TxInfAndSts/><TxInfAndSts>A2</TxInfAndSts>",
+    "a tag in a text": b"<TxInfAndSts>A1 &lt;/TxInfAndSts></TxInfAndSts><TxInfAndSts><TxSts>A2</TxSts></TxInfAndSts>",
+}
+
+
+@pytest.mark.parametrize("written", WRITINGS.values(), ids=WRITINGS.keys())
+def test_each_line_is_kept_as_it_stood(written: bytes) -> None:
+    """However a bank writes its lines, the excerpt of each is that line, whole, and nothing of another."""
+    [report] = read_reports(parse(LINES % written))
+    [block] = report.batches
+    excerpts = [one.excerpt for one in block.transactions]
+    assert [b"A1" in excerpts[0] or b"A1" not in written, b"A2" in excerpts[0]] == [True, False]
+    assert [b"A1" in excerpts[1], b"A2" in excerpts[1]] == [False, True]
+    for excerpt in excerpts:
+        assert local_name(parse(excerpt)) == "TxInfAndSts"
+    assert b"<OrgnlPmtInfId>P</OrgnlPmtInfId>" in block.excerpt
+    assert b"TxInfAndSts" not in block.excerpt
 
 
 def test_the_good_one_is_read() -> None:

@@ -7,10 +7,16 @@ import pytest
 import trio
 from hyperframe.frame import PingFrame
 
-from gateway.connector import exchange
+from gateway.connector import exchange, http2_wire
 from gateway.connector.exchange import NAMES_KEPT_MAX, flaw_of
 from gateway.connector.http1_wire import IDLE_S_MAX, Http1Wire
-from gateway.connector.http2_wire import ANSWERS_BYTES_MAX, METHODS_KEPT_MAX, STREAM_ID_MAX, Http2Wire
+from gateway.connector.http2_wire import (
+    ANSWERS_BYTES_MAX,
+    FIELDS_ENCODED_MAX,
+    METHODS_KEPT_MAX,
+    STREAM_ID_MAX,
+    Http2Wire,
+)
 from gateway.connector.link import Ending
 from gateway.connector.session import CONTROL_BYTES_MAX, GOODBYE_S_MAX
 from gateway.connector.wire import Answered, Failed
@@ -86,6 +92,19 @@ def test_methods_kept_encoded() -> None:
     assert len(wire._heads) == METHODS_KEPT_MAX
     assert surplus not in wire._heads
     assert surplus.encode() in wire.bytes_to_send()
+
+
+@fills("FIELDS_ENCODED_MAX")
+def test_fields_kept_encoded() -> None:
+    """Of any number of fields FIELDS_ENCODED_MAX are kept encoded, and each is written rightly all the same."""
+    kept = http2_wire._field
+    kept.cache_clear()
+    wire = greeted()
+    for number in range(2 * FIELDS_ENCODED_MAX):
+        wire.abandon(wire.begin(WireRequest("GET", f"/status/{number}")))
+    written = wire.bytes_to_send()
+    assert all(f"/status/{number}".encode() in written for number in range(2 * FIELDS_ENCODED_MAX))
+    assert kept.cache_info().currsize == FIELDS_ENCODED_MAX
 
 
 @fills("exchange.NAMES_KEPT_MAX")
