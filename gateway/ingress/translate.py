@@ -29,6 +29,7 @@ from gateway.core.payment import (
 from gateway.core.ports import Admitted
 from gateway.core.states import State
 from gateway.intake.draft import Draft
+from gateway.intake.known import KnownParty, known
 
 NANOS: Final = 1_000_000_000
 PARTIES_KEPT_MAX: Final = 4_096
@@ -69,22 +70,23 @@ def draft(message: pb.Instruction) -> Draft:
     """What the client sent, unchecked. What has no translation (30 February, an unknown enum value) is left empty
     and named in `broken`."""
     broken: list[Violation] = []
+    debtor, creditor, bearer = _party(message.debtor), _party(message.creditor), message.charge_bearer
     told = Instruction(
-        idempotency_key=message.idempotency_key,
-        end_to_end_id=message.end_to_end_id,
-        amount=_money(message.amount, broken),
-        debtor=_party(message.debtor),
-        creditor=_party(message.creditor),
-        bank=message.bank,
-        requested_execution_date=_date(message, broken),
-        purpose=message.purpose_code,
-        remittance=message.unstructured_remittance,
-        creditor_reference=message.creditor_reference,
-        charge_bearer=_charge_bearer(message.charge_bearer, broken),
-        rail=_rail(message.rail, broken),
-        labels=tuple(message.labels.items()) if message.labels else (),
+        message.idempotency_key,
+        message.end_to_end_id,
+        _money(message.amount, broken),
+        debtor.came,
+        creditor.came,
+        message.bank,
+        _date(message, broken),
+        message.purpose_code,
+        message.unstructured_remittance,
+        message.creditor_reference,
+        _charge_bearer(bearer, broken),
+        _rail(message.rail, broken),
+        tuple(message.labels.items()) if message.labels else (),
     )
-    return Draft(told, tuple(broken), charge_bearer_open=message.charge_bearer == pb.CHARGE_BEARER_UNSPECIFIED)
+    return Draft(told, tuple(broken), bearer == pb.CHARGE_BEARER_UNSPECIFIED, (debtor, creditor))
 
 
 def _money(message: money_pb2.Money, broken: list[Violation]) -> Money:
@@ -99,20 +101,22 @@ def _money(message: money_pb2.Money, broken: list[Violation]) -> Money:
     return Money(message.currency_code, (Decimal(units) + Decimal(nanos).scaleb(-9)).normalize())
 
 
-def _party(message: pb.Party) -> Party:
+def _party(message: pb.Party) -> KnownParty:
     """Parties recur; the same bytes are the same party, and the same object."""
     raw = message.SerializeToString()
     return _kept_party(raw) if len(raw) <= PARTY_BYTES_KEPT_MAX else _new_party(raw)
 
 
-def _new_party(raw: bytes) -> Party:
+def _new_party(raw: bytes) -> KnownParty:
     message = pb.Party.FromString(raw)
     account = message.account
-    return Party(
-        name=message.name,
-        account=Account(iban=account.iban, other=account.other),
-        agent_bic=message.agent_bic,
-        address=_address(message.address) if message.HasField("address") else Address(),
+    return known(
+        Party(
+            name=message.name,
+            account=Account(iban=account.iban, other=account.other),
+            agent_bic=message.agent_bic,
+            address=_address(message.address) if message.HasField("address") else Address(),
+        )
     )
 
 
