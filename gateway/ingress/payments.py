@@ -24,6 +24,7 @@ from gateway.core.roles import Role
 from gateway.core.states import State
 from gateway.house import House
 from gateway.ingress import requests, translate
+from gateway.ingress.answers import submitted, submitted_in_stream
 from gateway.ingress.doubt_requests import released_asked
 from gateway.ingress.errors import (
     ActRefused,
@@ -41,7 +42,7 @@ from gateway.ingress.trace import parent_of
 from gateway.ingress.turns import RETRY_AFTER_S, TURN_MAX, Turns
 from gateway.intake.draft import Draft
 from gateway.journey import Refusal, accept, room_for
-from gateway.rpc.server import Batch
+from gateway.rpc.server import Batch, Encoded
 from gateway.telemetry import names
 
 ACCEPT_MAX: Final = 256
@@ -54,6 +55,8 @@ REFUSAL_ANSWERS: Final = 8
 """A refusal with its details takes as long as so many."""
 LINKS_MAX: Final = 32
 """Traces that one page handed to a watcher is linked to at most."""
+Submitted = service.SubmitPaymentsResponse | Encoded
+"""One answer of a stream."""
 HISTORY_MAX: Final = 1_000  # facts of one payment shown at once; a payment with more is watched or audited instead
 
 
@@ -106,19 +109,19 @@ class PaymentService(PaymentServiceServicer):
 
     async def SubmitPayment(  # noqa: N802 (the API's name, as below)
         self, request: service.SubmitPaymentRequest, context: Call
-    ) -> service.SubmitPaymentResponse:
+    ) -> Encoded:
         with answered(), self._submissions:
             caller = self._principals.of(context.peer_certificate)
             room_for(self._house, 1)
             drafts = [translate.draft(request.instruction)]
             answer = (await accept(self._house, caller, drafts, parent_of(context.invocation_metadata())))[0]
             if isinstance(answer, Admitted):
-                return translate.submitted(answer)
+                return submitted(answer)
             raise answer
 
     async def SubmitPayments(  # noqa: N802
         self, incoming: Incoming, context: Call
-    ) -> AsyncIterator[Batch[service.SubmitPaymentsResponse]]:
+    ) -> AsyncIterator[Batch[Submitted]]:
         with answered():
             caller = self._principals.of(context.peer_certificate)
             parent = parent_of(context.invocation_metadata())
@@ -202,10 +205,10 @@ class PaymentService(PaymentServiceServicer):
         arrived: Sequence[service.SubmitPaymentsRequest],
         parent: str,
         pause: Callable[[], Awaitable[None]],
-    ) -> list[service.SubmitPaymentsResponse]:
+    ) -> list[Submitted]:
         """One answer per instruction, in order; a `pause` comes between two parts of the work. Only StoreFailed ends
         the stream: then nobody knows, and an answer would be a guess."""
-        answers: list[service.SubmitPaymentsResponse] = []
+        answers: list[Submitted] = []
         admitted: Sequence[Admitted | Refusal] = ()
         shed: Overloaded | None = None
         try:
@@ -295,9 +298,9 @@ async def of_tenant(store: Store, payment_id: bytes, caller: Principal) -> Payme
     return payment
 
 
-def _answer(request: service.SubmitPaymentsRequest, answer: Admitted | Refusal) -> service.SubmitPaymentsResponse:
+def _answer(request: service.SubmitPaymentsRequest, answer: Admitted | Refusal) -> Submitted:
     if isinstance(answer, Admitted):
-        return translate.submitted_in_stream(answer)
+        return submitted_in_stream(answer)
     return _refused(request, as_proto(as_rpc_error(answer)))
 
 

@@ -10,7 +10,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import date_pb2, money_pb2
 
 from causeway.v1 import payment_pb2 as pb
-from causeway.v1 import payment_service_pb2 as service
 from gateway.core.errors import Violation
 from gateway.core.facts import Fact
 from gateway.core.payment import (
@@ -26,7 +25,6 @@ from gateway.core.payment import (
     Rail,
     text_id,
 )
-from gateway.core.ports import Admitted
 from gateway.core.states import State
 from gateway.intake.draft import Draft
 from gateway.intake.known import KnownParty, known
@@ -34,7 +32,8 @@ from gateway.intake.known import KnownParty, known
 NANOS: Final = 1_000_000_000
 PARTIES_KEPT_MAX: Final = 4_096
 PARTY_BYTES_KEPT_MAX: Final = 512
-"""A party of a larger message is translated anew each time: what is kept of strangers stays below 4 MiB."""
+"""A party of a larger message is translated anew each time: what is kept of strangers, here and by intake.known, stays
+below 12 MiB."""
 
 _RAILS: Final[dict[int, Rail]] = {
     pb.RAIL_UNSPECIFIED: Rail.NORMAL,
@@ -52,8 +51,8 @@ _CHARGE_BEARERS: Final[dict[int, ChargeBearer]] = {
 STATES: Final[dict[State, pb.State]] = {state: getattr(pb, f"STATE_{state.value}") for state in State}
 """Ours → the API's."""
 STATES_BACK: Final[dict[int, State]] = {number: state for state, number in STATES.items()}
-_RAILS_OUT: Final[dict[Rail, pb.Rail]] = {rail: getattr(pb, f"RAIL_{rail.value}") for rail in Rail}
-_CHARGE_BEARERS_OUT: Final[dict[ChargeBearer, pb.ChargeBearer]] = {
+RAILS_OUT: Final[dict[Rail, pb.Rail]] = {rail: getattr(pb, f"RAIL_{rail.value}") for rail in Rail}
+CHARGE_BEARERS_OUT: Final[dict[ChargeBearer, pb.ChargeBearer]] = {
     bearer: getattr(pb, f"CHARGE_BEARER_{bearer.value}") for bearer in ChargeBearer
 }
 _ENDED: Final = {
@@ -91,13 +90,15 @@ def draft(message: pb.Instruction) -> Draft:
 
 def _money(message: money_pb2.Money, broken: list[Violation]) -> Money:
     units, nanos = message.units, message.nanos
+    if 0 < nanos < NANOS and units >= 0:  # at most 28 digits, which is decimal's precision: exact
+        return Money(message.currency_code, Decimal(units * NANOS + nanos).scaleb(-9).normalize())
     if not nanos:
         return Money(message.currency_code, Decimal(units))
     if abs(nanos) >= NANOS or (units > 0) > (nanos > 0) or (units < 0) > (nanos < 0):
         said = "units and nanos must have the same sign, and nanos must stay below one unit (google.type.Money)"
         broken.append(Violation("instruction.amount", "AMOUNT_MALFORMED", said))
         return Money(message.currency_code, Decimal(units))
-    # At most 28 digits, which is decimal's precision: exact. Normalized, so that only decimals in use count.
+    # Exact, as above. Normalized, so that only decimals in use count.
     return Money(message.currency_code, (Decimal(units) + Decimal(nanos).scaleb(-9)).normalize())
 
 
@@ -177,8 +178,8 @@ def instruction(told: Instruction) -> pb.Instruction:
         debtor=party(told.debtor),
         creditor=party(told.creditor),
         purpose_code=told.purpose,
-        charge_bearer=_CHARGE_BEARERS_OUT[told.charge_bearer],
-        rail=_RAILS_OUT[told.rail],
+        charge_bearer=CHARGE_BEARERS_OUT[told.charge_bearer],
+        rail=RAILS_OUT[told.rail],
         bank=told.bank,
         labels=dict(told.labels),
     )
@@ -205,17 +206,18 @@ def party(told: Party) -> pb.Party:
     elif told.account.other:
         message.account.other = told.account.other
     if told.address:
-        address = told.address
-        message.address.CopyFrom(
-            pb.Address(
-                street_name=address.street,
-                building_number=address.building,
-                postal_code=address.postal_code,
-                town_name=address.town,
-                country_code=address.country,
-            )
-        )
+        message.address.CopyFrom(address(told.address))
     return message
+
+
+def address(told: Address) -> pb.Address:
+    return pb.Address(
+        street_name=told.street,
+        building_number=told.building,
+        postal_code=told.postal_code,
+        town_name=told.town,
+        country_code=told.country,
+    )
 
 
 def payment(record: Payment) -> pb.Payment:
@@ -272,21 +274,6 @@ def fact(told: Fact) -> pb.Fact:
         traceparent=told.traceparent,
         decision=told.decision.value if told.decision else "",
         proposer=told.proposer,
-    )
-
-
-def submitted(answer: Admitted) -> service.SubmitPaymentResponse:
-    return service.SubmitPaymentResponse(payment=payment(answer.payment), replayed=answer.replay)
-
-
-def submitted_in_stream(answer: Admitted) -> service.SubmitPaymentsResponse:
-    told = answer.payment.instruction
-    return service.SubmitPaymentsResponse(
-        idempotency_key=told.idempotency_key,
-        payment_id=text_id(answer.payment.id),
-        end_to_end_id=told.end_to_end_id,
-        state=STATES[answer.payment.state],
-        replayed=answer.replay,
     )
 
 

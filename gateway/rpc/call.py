@@ -26,6 +26,12 @@ class Batch(list[Message]):
     """Yielded by a streaming handler: several messages that go out together, in as few frames as possible."""
 
 
+class Encoded(bytes):
+    """Given by a handler in place of a message: the message in its encoding."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """One method of one service, as the stock generated code describes it."""
@@ -148,7 +154,7 @@ class Call:
             RpcError: INTERNAL if the handler gave something else, RESOURCE_EXHAUSTED if it is over the limit.
         """
         try:
-            message = self.method.serialize(response)
+            message = response if type(response) is Encoded else self.method.serialize(response)
         except Exception as error:
             raise RpcError(grpc.StatusCode.INTERNAL, "Failed to serialize response!") from error
         limit = self.wire.session.limits.max_send_message_bytes

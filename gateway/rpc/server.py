@@ -13,7 +13,7 @@ import trio
 from gateway.net import http2
 
 from .burden import Burden
-from .call import Batch, Method, Requests
+from .call import Batch, Encoded, Method, Requests
 from .callers import Callers
 from .connection import Connection, Gate
 from .invoke import Intercept
@@ -21,7 +21,7 @@ from .limits import ServerLimits
 from .metadata import Metadata, RequestHead
 from .server_session import ServerSession
 
-__all__ = ["Batch", "Listener", "Requests", "Server", "ServerLimits"]
+__all__ = ["Batch", "Encoded", "Listener", "Requests", "Server", "ServerLimits"]
 
 log = logging.getLogger(__name__)
 
