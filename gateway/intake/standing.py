@@ -1,4 +1,4 @@
-"""What a house's instructions have in common, looked at once: from which account and bank, in which currency, when, how.
+"""What a house's instructions have in common, looked at once: account, bank, currency, date, rail.
 
 Much of what intake asks of an instruction has the same answer for the next thousand: which bank it goes to, whether it
 stays within SEPA, who bears the charges, and every rule that is marked as recurring. So it is asked once for each
