@@ -151,8 +151,8 @@ class Calls:
             self._caller.calls -= 1
 
     def let_go(self) -> None:
-        """The connection is over, and all tasks of its calls; of some the task was never begun. Its connection refers to
-        us, so we no longer refer to it: else both would wait for the garbage collector."""
+        """The connection is over, and all tasks of its calls; of some the task was never begun. It refers to us, so we
+        no longer refer to it: else both would wait for the garbage collector."""
         for stream_id in tuple(self._open):
             self.forget(stream_id)
         del self._wire, self._over
