@@ -5,7 +5,7 @@ from functools import partial
 
 import trio.testing
 
-from causeway.v1.payment_service_pb2 import SubmitPaymentsRequest
+from causeway.v1.payment_service_pb2 import SubmitPaymentsRequest, SubmitPaymentsResponse
 from gateway.config import PrincipalConfig
 from gateway.core.payment import Principal
 from gateway.events.feed import Feed
@@ -54,7 +54,7 @@ async def test_a_full_batch_gives_way_between_its_parts(autojump_clock: trio.tes
         asking = Asking()
         keys = [f"{count}-{number}" for number in range(count)]
         answers = [one async for batch in service.SubmitPayments(Arrived(*submits(*keys)), asking) for one in batch]
-        assert [one.idempotency_key for one in answers] == keys
+        assert [SubmitPaymentsResponse.FromString(one).idempotency_key for one in answers] == keys
         parts = [-(-count // each) for each in (DRAFTS_MAX, PREPARED_MAX, ANSWERS_MAX)]
         assert asking.gave_way == sum(part - 1 for part in parts)
 
