@@ -39,11 +39,11 @@ from h2.exceptions import (
 )
 from h2.settings import SettingCodes, Settings
 from h2.stream import StreamInputs
-from hyperframe.frame import Frame
 
 from .literal_hpack import TABLE_SIZE_ZERO
 from .quick_frames import QuickData, QuickFrameBuffer, QuickHeaders
 from .quick_hpack import QuickDecoder
+from .quick_requests import opened, received
 
 __all__ = [
     "ConnectionTerminated",
@@ -134,7 +134,7 @@ class StreamingConnection(H2Connection):
     GOAWAY neither closes the state nor drops what waits to be sent. `forget` is called by the owner once a stream
     is over. `write_data` and `write_headers` are used in place of `send_data` and `send_headers`, which spend several
     times as long on checks that the owner has made already. Frames and header blocks arrive by the short ways of
-    quick_frames and quick_hpack.
+    quick_frames and quick_hpack, requests moreover by that of quick_requests.
     """
 
     announce_empty_table = False
@@ -293,9 +293,17 @@ class ServerConnection(StreamingConnection):
         """Of a header block whose end has not come; h2 itself bounds only the number of its frames."""
         return sum(len(part.data) for part in self.incoming_buffer._headers_buffer)
 
-    def _receive_frame(self, frame: Frame) -> list[Event]:
+    def _receive_frame(self, frame: Any) -> list[Event]:
         self.frames += 1
-        return super()._receive_frame(frame) or [FrameIgnored()]
+        kind = type(frame)
+        events: list[Event] | None = None
+        if kind is QuickData:
+            events = received(self, frame)
+        elif kind is QuickHeaders:
+            events = opened(self, frame)
+        if events is None:
+            events = super()._receive_frame(frame)
+        return events or [FrameIgnored()]
 
     @property
     def open_inbound_streams(self) -> int:
