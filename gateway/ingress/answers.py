@@ -21,7 +21,7 @@ from gateway.ingress.translate import NANOS
 from gateway.rpc.call import Encoded
 
 SECONDS_KEPT_MAX: Final = 64
-ONE_BYTE_MAX: Final = 0x7F  # larger numbers take several bytes
+_ONE_BYTE: Final = 0x7F  # what a varint of one byte holds
 
 
 def submitted(answer: Admitted) -> Encoded:
@@ -143,13 +143,13 @@ def _text(tag: int, text: str) -> bytes:
         return b""
     octets = text.encode()
     size = len(octets)
-    return b"%c%c%b" % (tag, size, octets) if size <= ONE_BYTE_MAX else b"%c%b%b" % (tag, _varint(size), octets)
+    return b"%c%c%b" % (tag, size, octets) if size <= _ONE_BYTE else b"%c%b%b" % (tag, _varint(size), octets)
 
 
 def _message(tag: int, octets: bytes) -> bytes:
     """Of a message field, which may be empty and still be there."""
     size = len(octets)
-    return b"%c%c%b" % (tag, size, octets) if size <= ONE_BYTE_MAX else b"%c%b%b" % (tag, _varint(size), octets)
+    return b"%c%c%b" % (tag, size, octets) if size <= _ONE_BYTE else b"%c%b%b" % (tag, _varint(size), octets)
 
 
 def _length(octets: bytes) -> bytes:
@@ -160,14 +160,14 @@ def _number(tag: int, number: int) -> bytes:
     """Of a field of numbers, none of them negative; nothing for 0."""
     if not number:
         return b""
-    return b"%c%c" % (tag, number) if number <= ONE_BYTE_MAX else b"%c%b" % (tag, _varint(number))
+    return b"%c%c" % (tag, number) if number <= _ONE_BYTE else b"%c%b" % (tag, _varint(number))
 
 
 def _varint(number: int) -> bytes:
-    if number <= ONE_BYTE_MAX:
+    if number <= _ONE_BYTE:
         return b"%c" % number
     octets = bytearray()
-    while number > ONE_BYTE_MAX:
+    while number > _ONE_BYTE:
         octets.append(number & 0x7F | 0x80)
         number >>= 7
     octets.append(number)

@@ -50,12 +50,11 @@ class SubmittedTogether:
                 caller = self._principals.of(contexts[0].peer_certificate)
             answers = await self._answers(caller, requests, parents)
         except BaseException as error:
-            answers = [error] * len(traced)
+            _end(traced, [error] * len(traced))
             raise
         finally:
             self._submissions.open -= len(requests)
-            for call, answer in zip(reversed(traced), reversed(answers), strict=True):
-                call.end(answer if isinstance(answer, BaseException) else None)
+        _end(traced, answers)
         return answers
 
     async def _answers(self, caller: Principal, requests: list[Request], parents: list[str]) -> list[Answer]:
@@ -93,3 +92,8 @@ class SubmittedTogether:
         if len(answers) < len(requests):
             answers += [as_rpc_error(_NO_ROOM)] * (len(requests) - len(answers))
         return answers
+
+
+def _end(traced: Sequence[TracedCall], ends: Sequence[Encoded | BaseException]) -> None:
+    for call, end in zip(reversed(traced), reversed(ends), strict=True):
+        call.end(end if isinstance(end, BaseException) else None)

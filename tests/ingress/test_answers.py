@@ -92,7 +92,7 @@ def test_a_fresh_payment_is_byte_for_byte_protobufs() -> None:
     assert submitted(Admitted(record, False)) == wanted.SerializeToString()
 
 
-@fills("answers.SECONDS_KEPT_MAX")
+@fills("SECONDS_KEPT_MAX")
 def test_so_many_seconds_are_remembered() -> None:
     """A moment's encoding is kept for the calls of the same second, and not for ever."""
     _seconds.cache_clear()
