@@ -180,7 +180,7 @@ async def _serve_from(
         for task in tasks.values():
             await _start_bank(nursery, task)
         await nursery.start(edge.serve)
-        _settle_memory()
+        settle_memory()
         _say_ready(out, edge, config, quarantine)
         await _told_to_stop(edge)
         watched.begin_end()
@@ -189,7 +189,7 @@ async def _serve_from(
         nursery.cancel_scope.cancel()
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """What is there when the start is over (modules, generated messages, configuration) stays for ever: it is taken
     out of what the collector looks through each time."""
     gc.collect()

@@ -71,11 +71,13 @@ async def accept(
     drafts: Sequence[Draft],
     traceparent: str,
     pause: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint,
+    handed_over: Callable[[], None] = lambda: None,
 ) -> list[Admitted | Refusal]:
     """Admits each instruction exactly once; the answers come in the order of the drafts, after their commit.
 
-    `drafts` are as translated, unchecked; after PREPARED_MAX of them comes a `pause`. Raises Overloaded or StoreFailed:
-    nothing of the batch is acknowledged.
+    `drafts` are as translated, unchecked; after PREPARED_MAX of them comes a `pause`. Whoever runs after `handed_over`
+    was called comes behind them in the store's queue. Raises Overloaded or StoreFailed: nothing of the batch is
+    acknowledged.
     """
     now_ns = house.clock.now_ns()
     today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
@@ -92,6 +94,7 @@ async def accept(
                 admissions.append((place, Admission(payment, (happenings.cleared(),))))
             else:
                 answers[place] = await _replay_of(house, principal, prepared) or refusal
+        handed_over()
         admitted = await _committed(house, [admission for _, admission in admissions], span.traceparent)
         for (place, _), answer in zip(admissions, admitted, strict=True):
             answers[place] = KeyReused(answer.payment.id) if answer.key_reused else answer

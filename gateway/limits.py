@@ -23,6 +23,7 @@ ADMISSION_WAIT_S_MAX: Final = 1.0  # for the commits ahead of an admission; a di
 ADMISSION_WRITES_S_MAX: Final = 1.0  # what the writes that wait add to the flushes; clients wait as long
 FIXED_PARTS_MAX: Final = 8.0  # or so many times a flush, where that is more: a slow disk gives 80 % of its best
 ADMISSIONS_WAITING_MIN: Final = 128  # may wait however slow commits seem: 0.25 s of a disk of 500/s
+COMMIT_SHEDDING_MIN: Final = 32  # writes of one commit while others are refused, where the disk gains nothing by more
 COMMIT_TOLD_SHEDDING_MAX: Final = 6  # the same while others are refused: a refusal waits for two or three such parts
 COMMIT_TOLD_MAX: Final = 32  # callers of one commit woken at once: about 5 ms of answers before a socket is looked at
 RECORD_BYTES_MAX: Final = 64 * 1024  # a payment with all its attempts and holds is below 8 KiB

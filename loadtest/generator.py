@@ -18,7 +18,7 @@ import trio
 
 from loadtest.arrivals import Spacing, Step, arrivals
 from loadtest.http2 import PeerBroke
-from loadtest.instructions import Messages, refused_in_stream
+from loadtest.instructions import Messages, number_in_stream, refused_in_stream
 from loadtest.link import Address, Link, connect
 from loadtest.tally import Tally
 from loadtest.traffic import Calls, Overrun, Traffic
@@ -76,7 +76,7 @@ def calls_of(plan: Plan) -> Calls:
     if plan.kind == "echo":
         return Calls(ECHO_STREAM if plan.streaming else ECHO, plan.streaming, message)
     if plan.streaming:
-        return Calls(SUBMIT_STREAM, True, message, refused_in_stream)
+        return Calls(SUBMIT_STREAM, True, message, refused_in_stream, number_in_stream)
     return Calls(SUBMIT, False, message)
 
 

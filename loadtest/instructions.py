@@ -51,6 +51,11 @@ class Messages:
         return key_of(self.run, number).encode().join(self.parts)
 
 
+def number_in_stream(body: bytes) -> int:
+    """Which request a SubmitPaymentsResponse answers."""
+    return int(payment_service_pb2.SubmitPaymentsResponse.FromString(body).idempotency_key[-DIGITS:])
+
+
 def refused_in_stream(body: bytes) -> int:
     """The gRPC status in a SubmitPaymentsResponse; 0 where the instruction was admitted."""
     answer = payment_service_pb2.SubmitPaymentsResponse.FromString(body)

@@ -18,6 +18,7 @@ from loadtest.tally import Tally
 
 BACKLOG_MAX = 1_000_000  # requests that are due and cannot be sent; more would be memory, not load
 BURST_MESSAGES = 256  # messages put into one DATA write at most
+SHED = 8  # RESOURCE_EXHAUSTED
 GAP_S = 0.000_5  # arrivals closer together than this share a turn of the loop
 
 Message = Callable[[int], bytes]
@@ -30,12 +31,14 @@ class Overrun(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What is called. `judge` is the gRPC status inside a stream's answer; `message(n)` the nth request."""
+    """What is called. `judge` is the gRPC status inside a stream's answer; `message(n)` the nth request. `number_of`
+    says which request an answer is to: asked of refusals for want of room, which overtake what was asked earlier."""
 
     path: str
     streaming: bool
     message: Message
     judge: Judge = lambda _body: 0
+    number_of: Judge | None = None
 
 
 @dataclass(slots=True)
@@ -216,12 +219,22 @@ class Traffic:
 
     def _hear_stream(self, stream: _Stream, answer: Answer, now_s: float) -> None:
         if answer.status is None:
+            status = self._calls.judge(answer.body)
+            if status == SHED and self._calls.number_of is not None:
+                _to_the_front(stream.waiting, self._calls.number_of(answer.body))
             number, due_s, sent_s = stream.waiting.popleft()
             self._unanswered -= 1
-            self._tally.ended(number, self._calls.judge(answer.body), due_s, sent_s, now_s)
+            self._tally.ended(number, status, due_s, sent_s, now_s)
             return
         while stream.waiting:  # the call is over: what it did not answer has failed, and the stream is opened anew
             number, due_s, sent_s = stream.waiting.popleft()
             self._unanswered -= 1
             self._tally.ended(number, answer.status or 2, due_s, sent_s, now_s)
         stream.call = stream.link.wire.stream(self._block, answer.call.token)
+
+
+def _to_the_front(waiting: deque[tuple[int, float, float]], number: int) -> None:
+    place = next(place for place, (one, _, _) in enumerate(waiting) if one == number)
+    one = waiting[place]
+    del waiting[place]
+    waiting.appendleft(one)

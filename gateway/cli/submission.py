@@ -2,8 +2,9 @@
 
 What can go wrong: the stream breaks while instructions are on the way, and nobody on this side can know which of
 them were admitted. All unanswered ones go again, in their order, with their keys: the daemon answers those it has
-as replays. So they do, after the pause it asks for, when the daemon sheds one because it has too much to do. Answers
-come in the order of the requests, so the oldest unanswered line is the one that is answered.
+as replays. When it sheds one because it has too much to do, no more are sent on that stream; what was sent is answered
+(a refusal for want of room comes before what was sent earlier, so answers are known by their keys), and after the pause
+it asks for the rest goes again.
 """
 
 from collections import deque
@@ -50,7 +51,7 @@ class Window:
         self._unanswered: deque[Line] = deque()
         self._sent = 0  # how many of the unanswered went out on this generation's stream
         self._generation = 0
-        self._read_all = False
+        self._read_all = self._held = False
         self._trouble: Exception | None = None
         self.faulty: deque[Line] = deque()
         """Lines that are no instruction; whoever reports takes them off."""
@@ -59,7 +60,7 @@ class Window:
         """A new stream: everything unanswered is to be sent again. Returns its generation."""
         with self._changed:
             self._generation += 1
-            self._sent = 0
+            self._sent, self._held = 0, False
             self._changed.notify_all()
             return self._generation
 
@@ -71,7 +72,7 @@ class Window:
         """The next line to send on this stream; waits while too many are on the way. None: there is no more."""
         while True:
             with self._changed:
-                if generation != self._generation:
+                if generation != self._generation or self._held:
                     return None
                 if self._sent < len(self._unanswered):
                     self._sent += 1
@@ -83,19 +84,24 @@ class Window:
                     continue
             self._read(generation)
 
-    def answered(self) -> Line:
-        """Takes the oldest line off: its answer came. Raises IndexError when none was on the way."""
+    def answered(self, key: str) -> Line:
+        """Takes the oldest line with this idempotency key off: its answer came. Raises LookupError when none was on the
+        way."""
         with self._changed:
-            line = self._unanswered.popleft()
-            self._sent -= 1
-            self._changed.notify_all()
-            return line
+            for place in range(self._sent):
+                line = self._unanswered[place]
+                if line.instruction.idempotency_key == key:
+                    del self._unanswered[place]
+                    self._sent -= 1
+                    self._changed.notify_all()
+                    return line
+        raise LookupError(key)
 
-    def put_back(self, line: Line) -> None:
-        """The line taken off last was shed: it is the oldest unanswered one again."""
+    def hold(self) -> None:
+        """Nothing more is sent on this stream; what is on the way may still be answered."""
         with self._changed:
-            self._unanswered.appendleft(line)
-            self._sent += 1
+            self._held = True
+            self._changed.notify_all()
 
     @property
     def finished(self) -> bool:
@@ -148,12 +154,12 @@ def submit(window: Window, route: Route, patience: Patience, told: Callable[[str
         try:
             refusal = Refusal("UNAVAILABLE", "the daemon ended the stream early")
             for response in stream:
-                answer = _answer(window, response)
-                if answer.refusal is not None and answer.refusal.shed:
-                    # What is behind it may be admitted or shed: all of it goes again after the pause, with its keys.
-                    window.put_back(answer.line)
-                    refusal = answer.refusal
-                    break
+                told_off = from_status(response.error) if response.HasField("error") else None
+                if told_off is not None and told_off.shed:
+                    refusal = told_off
+                    window.hold()
+                    continue
+                answer = _answer(window, response, told_off)
                 patience.progress()
                 yield answer
                 yield from _faulty(window)
@@ -175,17 +181,16 @@ def _requests(window: Window, generation: int) -> Iterator[payment_service_pb2.S
         yield payment_service_pb2.SubmitPaymentsRequest(instruction=line.instruction)
 
 
-def _answer(window: Window, response: payment_service_pb2.SubmitPaymentsResponse) -> Answer:
-    line = window.answered()
-    if response.idempotency_key != line.instruction.idempotency_key:
+def _answer(window: Window, response: payment_service_pb2.SubmitPaymentsResponse, refusal: Refusal | None) -> Answer:
+    try:
+        line = window.answered(response.idempotency_key)
+    except LookupError:
         raise Complaint(
-            f"the daemon answered for key {response.idempotency_key!r} where line {line.number} was due",
+            f"the daemon answered for key {response.idempotency_key!r}, which was not on the way",
             advice=["nothing is lost: send the same file again, what was admitted comes back as replayed"],
             exit=Exit.REFUSED,
-        )
-    if response.HasField("error"):
-        return Answer(line, None, from_status(response.error))
-    return Answer(line, response, None)
+        ) from None
+    return Answer(line, None if refusal else response, refusal)
 
 
 def _faulty(window: Window) -> Iterator[Answer]:

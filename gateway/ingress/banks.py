@@ -7,8 +7,8 @@ from causeway.v1 import bank_service_pb2 as service
 from causeway.v1.bank_service_pb2_grpc import BankServiceServicer
 from gateway.house import Bank, House
 from gateway.ingress import translate
+from gateway.ingress.call import Call
 from gateway.ingress.errors import BankNotFound, answered
-from gateway.ingress.payments import Call
 from gateway.ingress.principals import Principals
 from gateway.intake.bank import listed
 

@@ -14,9 +14,10 @@ from gateway.core.ports import Step
 from gateway.core.roles import Role
 from gateway.house import House
 from gateway.ingress import doubt_requests, requests
+from gateway.ingress.call import Call
 from gateway.ingress.doubt_translate import doubt, evidence_of
 from gateway.ingress.errors import ActRefused, answered
-from gateway.ingress.payments import HISTORY_MAX, Call, of_tenant
+from gateway.ingress.payments import HISTORY_MAX, of_tenant
 from gateway.ingress.principals import Principals
 from gateway.ingress.translate import fact as fact_message
 from gateway.ingress.translate import payment as payment_message

@@ -1,10 +1,8 @@
 """PaymentService: one short method per RPC. Translate, ask the journey or the store, translate."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final, Protocol
-
-from google.rpc import status_pb2
 
 from causeway.v1 import payment_service_pb2 as service
 from causeway.v1.payment_service_pb2_grpc import PaymentServiceServicer
@@ -14,7 +12,6 @@ from gateway.core.decisions import Releasing
 from gateway.core.errors import (
     Ambiguous,
     NotFound,
-    Overloaded,
     Violation,
 )
 from gateway.core.facts import Fact
@@ -24,57 +21,29 @@ from gateway.core.roles import Role
 from gateway.core.states import State
 from gateway.house import House
 from gateway.ingress import requests, translate
-from gateway.ingress.answers import submitted, submitted_in_stream
+from gateway.ingress.answers import submitted
+from gateway.ingress.call import Call, StreamingCall
 from gateway.ingress.doubt_requests import released_asked
 from gateway.ingress.errors import (
     ActRefused,
     InvalidRequest,
     TooLateToCancel,
     answered,
-    as_proto,
-    as_rpc_error,
     going_down,
 )
 from gateway.ingress.places import Places
 from gateway.ingress.principals import Principals
 from gateway.ingress.shedding import Submissions
+from gateway.ingress.submitting import Incoming, Submitting
 from gateway.ingress.trace import parent_of
-from gateway.ingress.turns import RETRY_AFTER_S, TURN_MAX, Turns
-from gateway.intake.draft import Draft
-from gateway.journey import Refusal, accept, room_for
+from gateway.ingress.turns import TURN_MAX, Turns
+from gateway.journey import accept, room_for
 from gateway.rpc.server import Batch, Encoded
 from gateway.telemetry import names
 
-ACCEPT_MAX: Final = 256
-"""Instructions of one stream handled at once: about 10 ms of work in parts, and one commit."""
-DRAFTS_MAX: Final = 32
-"""Instructions of these translated at a time: some 0.4 ms."""
-ANSWERS_MAX: Final = 128
-"""Answers of these made at a time: some 5 us each, half a millisecond without a pause for others."""
-REFUSAL_ANSWERS: Final = 8
-"""A refusal with its details takes as long as so many."""
 LINKS_MAX: Final = 32
 """Traces that one page handed to a watcher is linked to at most."""
-Submitted = service.SubmitPaymentsResponse | Encoded
-"""One answer of a stream."""
 HISTORY_MAX: Final = 1_000  # facts of one payment shown at once; a payment with more is watched or audited instead
-
-
-class Call(Protocol):
-    """What we need to know of a call; gateway.rpc's Context has it."""
-
-    @property
-    def peer_certificate(self) -> bytes | None: ...
-    def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]]: ...
-    async def give_way(self) -> None: ...
-
-
-class Incoming(Protocol):
-    """The requests of a streaming call."""
-
-    async def batch(self) -> list[service.SubmitPaymentsRequest]:
-        """All that have arrived, at least one; empty at the end."""
-        ...
 
 
 class Watch(Protocol):
@@ -119,16 +88,10 @@ class PaymentService(PaymentServiceServicer):
                 return submitted(answer)
             raise answer
 
-    async def SubmitPayments(  # noqa: N802
-        self, incoming: Incoming, context: Call
-    ) -> AsyncIterator[Batch[Submitted]]:
+    async def SubmitPayments(self, incoming: Incoming, context: StreamingCall) -> None:  # noqa: N802
         with answered():
             caller = self._principals.of(context.peer_certificate)
-            parent = parent_of(context.invocation_metadata())
-            while arrived := await incoming.batch():
-                for start in range(0, len(arrived), ACCEPT_MAX):
-                    part = arrived[start : start + ACCEPT_MAX]
-                    yield Batch(await self._submit(caller, part, parent, context.give_way))
+            await Submitting(self._house, caller, parent_of(context.invocation_metadata()), context).run(incoming)
 
     async def GetPayment(  # noqa: N802
         self, request: service.GetPaymentRequest, context: Call
@@ -199,41 +162,6 @@ class PaymentService(PaymentServiceServicer):
                             yield Batch(self._told(part, until))
             raise going_down()
 
-    async def _submit(
-        self,
-        caller: Principal,
-        arrived: Sequence[service.SubmitPaymentsRequest],
-        parent: str,
-        pause: Callable[[], Awaitable[None]],
-    ) -> list[Submitted]:
-        """One answer per instruction, in order; a `pause` comes between two parts of the work. Only StoreFailed ends
-        the stream: then nobody knows, and an answer would be a guess."""
-        answers: list[Submitted] = []
-        admitted: Sequence[Admitted | Refusal] = ()
-        shed: Overloaded | None = None
-        try:
-            room = room_for(self._house, len(arrived))
-            drafts: list[Draft] = []
-            while len(drafts) < min(room, len(arrived)):
-                part = arrived[len(drafts) : min(len(drafts) + DRAFTS_MAX, room)]
-                drafts += [translate.draft(request.instruction) for request in part]
-                if len(drafts) < len(arrived):
-                    await pause()
-            admitted = await accept(self._house, caller, drafts, parent, pause)
-        except Overloaded as error:
-            shed = error
-        made = 0
-        for request, answer in zip(arrived, admitted, strict=False):
-            answers.append(_answer(request, answer))
-            made += 1 if isinstance(answer, Admitted) else REFUSAL_ANSWERS
-            if made >= ANSWERS_MAX and len(answers) < len(admitted):
-                made = 0
-                await pause()
-        if len(answers) < len(arrived):
-            told = as_proto(as_rpc_error(shed or Overloaded("store queue", RETRY_AFTER_S)))
-            answers += [_refused(request, told) for request in arrived[len(answers) :]]
-        return answers
-
     async def _page(self, asked: requests.Page) -> service.ListPaymentsResponse:
         """The payments of a page, and where the next one begins; in parts, so that others have their turn between."""
         self._pages.check_room()
@@ -296,13 +224,3 @@ async def of_tenant(store: Store, payment_id: bytes, caller: Principal) -> Payme
     if payment is None or payment.tenant != caller.tenant:
         raise NotFound
     return payment
-
-
-def _answer(request: service.SubmitPaymentsRequest, answer: Admitted | Refusal) -> Submitted:
-    if isinstance(answer, Admitted):
-        return submitted_in_stream(answer)
-    return _refused(request, as_proto(as_rpc_error(answer)))
-
-
-def _refused(request: service.SubmitPaymentsRequest, told: status_pb2.Status) -> service.SubmitPaymentsResponse:
-    return service.SubmitPaymentsResponse(idempotency_key=request.instruction.idempotency_key, error=told)

@@ -8,9 +8,9 @@ from gateway.core.facts import StoreHappening, StoreKind
 from gateway.core.payment import Principal
 from gateway.core.roles import Role
 from gateway.house import Bank, House
+from gateway.ingress.call import Call
 from gateway.ingress.doubt_requests import checked_note
 from gateway.ingress.errors import NotQuarantined, QuarantineUndecided, answered
-from gateway.ingress.payments import Call
 from gateway.ingress.principals import Principals
 from gateway.ingress.requests import Checks
 from gateway.ingress.translate import timestamp

@@ -66,6 +66,7 @@ class Call:
     """
 
     __slots__ = (
+        "_crowd",
         "arrived",
         "cancelled_by",
         "compress",
@@ -97,6 +98,7 @@ class Call:
         self.compress = False
         self.gzip_announced = False
         self.compressed_request = False
+        self._crowd: trio.StrictFIFOLock | None = None
 
     async def take(self) -> list[bytes]:
         """The messages that have arrived, at least one and at most TAKEN_MAX; empty at the end of the stream."""
@@ -217,6 +219,27 @@ class Call:
         enough = session.limits.stream_send_buffer_bytes
         while stream.out_bytes > (enough if session.may_hold() else 0):
             await self.room.wait()
+
+    async def respond(self, response: Any) -> None:
+        """Sends one response, or a `Batch` of them in as few frames as possible; returns when there is room for more.
+        Several tasks may respond: what each sends stays together.
+
+        Raises:
+            RpcError: what `encode` raises.
+        """
+        if type(response) is Batch:
+            framed = b"".join([self.encode(message) for message in response])
+        else:
+            framed = self.encode(response)
+        # A reader may keep us waiting for hours: a page of messages must not wait beside its bytes.
+        del response
+        self.send(framed)
+        del framed
+        session = self.wire.session
+        if self.stream.out_bytes > session.limits.stream_send_buffer_bytes or not session.may_hold():
+            self._crowd = self._crowd or trio.StrictFIFOLock()
+            async with self._crowd:
+                await self.wait_for_room()
 
     async def wait_until_sent(self) -> None:
         """Sleep until nothing waits to be sent."""

@@ -1,6 +1,6 @@
 """What a handler may know and say about its call; the names are grpcio's where grpcio has them."""
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import grpc
 import trio
@@ -57,6 +57,15 @@ class Context:
         """Let others have their turn, between two parts of a handler's work: more turns of the loop where somebody else
         calls, and a pause for a caller under suspicion (rpc.callers)."""
         await self._call.wire.give_way()
+
+    async def write(self, response: Any) -> None:
+        """Send one response of a streaming call, or a `Batch`: for handlers that are coroutines and yield nothing, as
+        in grpc.aio. Returns when the client has room for more; tasks of one call may write side by side.
+
+        Raises:
+            RpcError: INTERNAL for what is no response, RESOURCE_EXHAUSTED if it is over the limit.
+        """
+        await self._call.respond(response)
 
     def cancelled(self) -> bool:
         """Whether the handler is being cancelled: the client left, the deadline passed, or the server stops."""

@@ -1,14 +1,14 @@
 """Runs a handler: four kinds of call, one way to end."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
 
 import grpc
 import trio
 
-from .call import Batch, Call, Requests
+from .call import Call, Requests
 from .context import Context
 from .status import AbortError, RpcError, Status, trailers
 
@@ -87,10 +87,10 @@ async def _serve(call: Call, context: Context) -> None:
         return
     response = await method.behaviour(argument, context)
     if context.chosen_status is None or context.final_status.code is grpc.StatusCode.OK:
-        respond(call, response)
+        reply(call, response)
 
 
-def respond(call: Call, response: Any) -> None:
+def reply(call: Call, response: Any) -> None:
     """Queue a unary call's answer. Raises RpcError where it cannot be sent."""
     framed = call.encode(response)
     call.check_room(len(framed))
@@ -111,17 +111,13 @@ async def _only_request(call: Call) -> Any:
 
 
 async def _stream_responses(call: Call, context: Context, argument: Any) -> None:
-    encode, send, stream = call.encode, call.send, call.stream
-    enough, may_hold = call.wire.session.limits.stream_send_buffer_bytes, call.wire.session.may_hold
-    async with aclosing(call.method.behaviour(argument, context)) as responses:
+    """Of an async generator, what it yields; a coroutine writes for itself (`Context.write`)."""
+    responses = call.method.behaviour(argument, context)
+    if isinstance(responses, Coroutine):
+        await responses
+        return
+    async with aclosing(responses):
         async for response in responses:
-            if type(response) is Batch:
-                framed = b"".join([encode(message) for message in response])
-            else:
-                framed = encode(response)
-            # A reader may keep us waiting for hours: a page of messages must not wait beside its bytes.
-            del response
-            send(framed)
-            del framed
-            if stream.out_bytes > enough or not may_hold():
-                await call.wait_for_room()
+            sending = call.respond(response)
+            del response  # a reader may keep us waiting for hours
+            await sending

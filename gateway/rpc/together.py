@@ -15,7 +15,7 @@ import trio
 from .call import Call
 from .context import Context
 from .framing import Deflated
-from .invoke import DEADLINE, finish, respond, status_of
+from .invoke import DEADLINE, finish, reply, status_of
 from .status import RpcError
 
 
@@ -106,7 +106,7 @@ def _answer(call: Call, context: Context, answer: Any) -> None:
         finish(call, context, status_of(call, context, answer))
         return
     try:
-        respond(call, answer)
+        reply(call, answer)
     except RpcError as error:
         finish(call, context, error.status)
     else:

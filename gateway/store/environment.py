@@ -298,3 +298,8 @@ def opened_for_reading(path: Path) -> Iterator[Maps]:
         with begin_reading(env) as txn:
             check_format(path, txn.get(layout.META_FORMAT, db=handles[layout.META]))
         yield Maps(env, handles)
+
+
+def is_full(error: lmdb.Error) -> bool:
+    """Whether the map or the disk has no room. LMDB calls a write that a full disk cut short a disk error."""
+    return isinstance(error, lmdb.MapFullError | lmdb.DiskError) or getattr(error, "code", 0) == errno.ENOSPC

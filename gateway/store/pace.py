@@ -13,6 +13,7 @@ from gateway import limits
 
 COMMITS: Final = 8  # looked at; a disk that becomes slow is known as such after a few
 SURPRISE: Final = 4.0  # times what was expected: the disk has changed, and older commits say nothing any more
+FIXED_SHARE: Final = 0.05  # of a commit: a larger one would spare the disk no more than that
 SPREAD_MIN: Final = 0.0025  # variance of sizes over their mean squared: below, five per cent, sizes say nothing
 
 
@@ -43,6 +44,14 @@ class Pace:
         """What a commit of so many takes, as far as is known."""
         fixed_s, each_s = self._line
         return fixed_s + each_s * writes
+
+    def commit_writes(self) -> int:
+        """Writes of a commit whose fixed part is FIXED_SHARE of it: larger ones hardly spare the disk anything. From
+        COMMIT_SHEDDING_MIN to COMMIT_PAYMENTS_MAX."""
+        fixed_s, each_s = self._line
+        if each_s * limits.COMMIT_PAYMENTS_MAX * FIXED_SHARE <= fixed_s:
+            return limits.COMMIT_PAYMENTS_MAX
+        return max(limits.COMMIT_SHEDDING_MIN, int(fixed_s / (each_s * FIXED_SHARE)))
 
     def writes_max(self) -> int:
         """Writes that may wait, in all commits ahead: what they add to the fixed parts takes ADMISSION_WRITES_S_MAX,

@@ -7,10 +7,9 @@ single write, so a quiet house is as quick as its disk.
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from gateway import limits
 from gateway.store.job import Job
 
 GATHER_S: Final = 0.001  # about the price of a commit: no write waits longer than the commit it is spared
@@ -52,16 +51,17 @@ class Waiting:
             jobs, self._jobs, self._writes = list(self._jobs), deque(), 0
         return jobs
 
-    def take(self, patience_s: float) -> list[Job] | None:
-        """The jobs of the next commit, at most limits.COMMIT_PAYMENTS_MAX writes; none where none came within
+    def take(self, patience_s: float, most: Callable[[], int]) -> list[Job] | None:
+        """The jobs of the next commit: at most `most()` writes, or one job; none where none came within
         `patience_s`; None at the end."""
         with self._changed:
             self._wait_for(1, patience_s)
             if not self._jobs:
                 return None if self._closed else []
             self._wait_for(self._last, GATHER_S)
-            jobs, writes = [], 0
-            while self._jobs and writes + self._jobs[0].weight <= limits.COMMIT_PAYMENTS_MAX:
+            jobs: list[Job] = []
+            writes, writes_max = 0, most()
+            while self._jobs and (not jobs or writes + self._jobs[0].weight <= writes_max):
                 jobs.append(self._jobs.popleft())
                 writes += jobs[-1].weight
             self._writes -= writes

@@ -21,7 +21,6 @@ A caller that is cancelled only stops waiting: its write goes on, because an ins
 commit cannot be taken back by hanging up.
 """
 
-import errno
 import logging
 import math
 import threading
@@ -41,7 +40,7 @@ from gateway.core.ports import CommitListener
 from gateway.failpoints import Point
 from gateway.store.disk_room import DiskRoom
 from gateway.store.envelope import CorruptRecord
-from gateway.store.environment import Maps
+from gateway.store.environment import Maps, is_full
 from gateway.store.job import Job
 from gateway.store.pace import Pace
 from gateway.store.recent import Recent
@@ -136,8 +135,8 @@ class Writer:
         self._thread.start()
 
     async def submit(self, jobs: Sequence[Job]) -> None:
-        """Returns when every job's commit is durable. Raises StoreFailed, Overloaded before any work, or the first
-        error of a job. Being cancelled here takes nothing back."""
+        """Returns when every job's commit is durable. Raises StoreFailed, Overloaded before any work, or a job's first
+        error. Being cancelled here takes nothing back."""
         writes = sum(job.weight for job in jobs)
         if self.check_room(writes, sheddable=any(job.sheddable for job in jobs)) < writes:
             raise Overloaded("store queue", RETRY_AFTER_QUEUE_S)
@@ -168,6 +167,10 @@ class Writer:
     def _shed(self, what: str, retry_after_s: float) -> Overloaded:
         self._shed_at_s = time.monotonic()
         return Overloaded(what, retry_after_s)
+
+    def _sheds(self) -> bool:
+        """Whether admissions are refused at present. Asked on both threads."""
+        return time.monotonic() - self._shed_at_s < SHED_LATELY_S
 
     def _room(self, writes: int) -> int:
         """For admissions; the queue is bounded in writes, and in the time that those ahead take."""
@@ -208,13 +211,11 @@ class Writer:
             try:
                 told(facts)
             except Exception:
-                # The facts are durable and their callers woken: a listener's defect must not undo either, and an
-                # exception here would end the whole event loop.
+                # The facts are durable and their callers woken: no listener's defect may undo it, or end the loop.
                 logger.exception("a commit listener failed")
 
     def _wake_callers(self, jobs: Sequence[Job]) -> None:
-        shedding = time.monotonic() - self._shed_at_s < SHED_LATELY_S
-        most = limits.COMMIT_TOLD_SHEDDING_MAX if shedding else limits.COMMIT_TOLD_MAX
+        most = limits.COMMIT_TOLD_SHEDDING_MAX if self._sheds() else limits.COMMIT_TOLD_MAX
         part, rest = jobs[:most], jobs[most:]
         for job in part:
             self._waiting -= job.weight
@@ -242,7 +243,7 @@ class Writer:
                 if time.monotonic() - tidied_at >= HOUSEKEEPING_S:
                     self._maps.env.reader_check()
                     tidied_at = time.monotonic()
-                jobs = self._queue.take(HOUSEKEEPING_S)
+                jobs = self._queue.take(HOUSEKEEPING_S, self._t_most)
                 if jobs is None:
                     return
                 if jobs:
@@ -250,6 +251,11 @@ class Writer:
             except Exception as error:
                 # A defect of the writer itself: it must not die in silence with callers waiting for it.
                 self._t_latch(error, [])
+
+    def _t_most(self) -> int:
+        """Writes of the next commit. While others are refused no more than the disk gains by: filling a large commit,
+        and waking its callers, keeps the interpreter for long, and refusals wait meanwhile."""
+        return self._pace.commit_writes() if self._sheds() else limits.COMMIT_PAYMENTS_MAX
 
     def _t_write(self, jobs: list[Job]) -> None:
         if self._latched is not None:
@@ -277,7 +283,7 @@ class Writer:
             try:
                 return self._t_commit(jobs)
             except lmdb.Error as error:
-                if not _is_full(error):
+                if not is_full(error):
                     raise
                 if not self._t_grow(error):
                     break
@@ -293,7 +299,7 @@ class Writer:
         try:
             return self._t_commit(rest)
         except lmdb.Error as error:
-            if not _is_full(error):
+            if not is_full(error):
                 raise
             return ()  # every job has its Overloaded: nothing was written, all of it may be tried again
 
@@ -319,7 +325,7 @@ class Writer:
         try:
             txn.commit()
         except Exception as error:
-            if isinstance(error, lmdb.Error) and _is_full(error) and self._t_usable():
+            if isinstance(error, lmdb.Error) and is_full(error) and self._t_usable():
                 raise
             raise _Unknown(f"commit: {error}") from error
         finally:
@@ -372,8 +378,7 @@ class Writer:
         return True
 
     def _t_measure(self) -> None:
-        info = self._maps.env.info()
-        self._map_bytes = info["map_size"]
+        self._map_bytes = (info := self._maps.env.info())["map_size"]
         self._used_bytes = (info["last_pgno"] + 1) * self._page_bytes
 
     def _t_latch(self, error: BaseException, jobs: list[Job]) -> None:
@@ -391,9 +396,5 @@ class Writer:
         try:
             timing, self._last_commit = self._last_commit, None
             self._token.run_sync_soon(self._deliver, jobs, facts, timing)
-        except trio.RunFinishedError:
-            pass  # the loop has ended: nobody is left to be told
-
-
-def _is_full(error: lmdb.Error) -> bool:
-    return isinstance(error, lmdb.MapFullError | lmdb.DiskError) or getattr(error, "code", 0) == errno.ENOSPC
+        except trio.RunFinishedError:  # nobody is left to be told
+            return

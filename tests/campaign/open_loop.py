@@ -90,7 +90,7 @@ class Wire:
         self.waiting: deque[tuple[float, str]] = deque()
         self._offer, self._seen = offer, seen
         self._open: dict[int, float] = {}
-        self._asked: deque[float] = deque()
+        self._asked: dict[str, float] = {}
         self._next, self._out, self._in, self._body = 1, bytearray(), bytearray(), bytearray()
         self._window = {0: 65_535}
         self._initial = 65_535
@@ -122,7 +122,7 @@ class Wire:
             if not self._fits(len(body)):
                 break
             self.waiting.popleft()
-            self._send(meant_s, body)
+            self._send(meant_s, key, body)
         if self._out:
             try:
                 del self._out[: self.socket.send(self._out)]
@@ -133,11 +133,11 @@ class Wire:
         window = self._window.get(1, self._initial) if self._offer.streaming else self._initial
         return size <= min(self._window[0], window)
 
-    def _send(self, meant_s: float, body: bytes) -> None:
+    def _send(self, meant_s: float, key: str, body: bytes) -> None:
         self._window[0] -= len(body)
         if self._offer.streaming:
             self._window[1] = self._window.get(1, self._initial) - len(body)
-            self._asked.append(meant_s)
+            self._asked[key] = meant_s
             self._out += frame(DATA, 0, 1, body)
             return
         self._open[self._next] = meant_s
@@ -190,7 +190,7 @@ class Wire:
         self._out += frame(SETTINGS, ACK, 0, b"")
 
     def _answers(self, body: bytes, now: float) -> None:
-        """The answers of one stream come in the order of its instructions."""
+        """The answers of one stream, by key: refusals come before what was asked earlier."""
         self._body += body
         start = 0
         while len(self._body) - start >= 5:
@@ -200,7 +200,8 @@ class Wire:
             answer = SubmitPaymentsResponse.FromString(bytes(self._body[start + 5 : start + 5 + size]))
             start += 5 + size
             code = answer.error.code
-            self._seen.note(OK if not code else SHED if code == 8 else OTHER, self._asked.popleft(), now)
+            meant_s = self._asked.pop(answer.idempotency_key)
+            self._seen.note(OK if not code else SHED if code == 8 else OTHER, meant_s, now)
         del self._body[:start]
 
 

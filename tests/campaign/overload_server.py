@@ -16,7 +16,7 @@ from typing import Any, Final
 import trio
 
 from gateway.clock import SystemClock
-from gateway.daemon import SWITCH_S
+from gateway.daemon import SWITCH_S, settle_memory
 from gateway.store import layout
 from gateway.store.environment import Environment, open_environment
 from gateway.store.store import LmdbStore
@@ -71,6 +71,7 @@ async def main(folder: Path, per_s: float) -> None:
         gate = replace(house(store=store), trail=NullTrail(), clock=SystemClock(), entropy=os.urandom)
         async with staged(folder, gate, connections_max=1_000) as (edge, _):
             disks[0].per_s = per_s
+            settle_memory()
             ready: dict[str, Any] = {"address": edge.addresses["plaintext"], "pid": os.getpid()}
             print(json.dumps(ready), flush=True)
             await trio.to_thread.run_sync(sys.stdin.read, abandon_on_cancel=True)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 from google.protobuf import any_pb2, duration_pb2
@@ -37,7 +38,7 @@ def test_no_more_than_the_bound_is_on_the_way() -> None:
     sender = threading.Thread(target=send_fourth)
     sender.start()
     happened.append("first answered")
-    assert window.answered().number == 0
+    assert window.answered("K0").number == 0
     sender.join(WAIT_S_MAX)
     assert happened == ["first answered", "fourth sent"]
     assert [line.number for line in sent if line] == [0, 1, 2, 3]
@@ -68,7 +69,7 @@ def test_whatever_breaks_every_line_is_answered_once_in_order(acts: list[str], b
         if act == "break":
             generation, on_the_way = window.begin(), 0
         elif act == "answer" and on_the_way:
-            answered.append(window.answered().number)
+            answered.append(window.answered(f"K{len(answered)}").number)
             on_the_way -= 1
         elif act == "send" and on_the_way < bound and window.next(generation) is not None:
             on_the_way += 1
@@ -140,6 +141,26 @@ def test_what_a_busy_daemon_sheds_goes_again_after_the_pause_it_asks_for() -> No
     assert all(answer.admitted is not None for answer in answers)
     assert daemon.admitted == [f"K{number}" for number in range(8)]
     assert pauses == [2.0, 2.0]
+
+
+def test_a_refusal_that_overtakes_takes_no_line_from_what_is_on_the_way() -> None:
+    """The daemon refuses for want of room before it answers for what was sent earlier: that is answered still, only the
+    shed line goes again, and every line is admitted once."""
+
+    class Hasty(Daemon):
+        def __call__(self, requests: Iterator[payment_service_pb2.SubmitPaymentsRequest], **_: object) -> Stream:
+            asked = list(islice(requests, 4))
+            stream = Stream(self, iter(asked))
+            answers = list(stream)
+            shed = [answer for answer in answers if answer.HasField("error")]
+            stream._answers = iter([*shed, *(answer for answer in answers if not answer.HasField("error"))])  # type: ignore[assignment]
+            stream.cancel = lambda: None  # type: ignore[method-assign]
+            return stream
+
+    daemon, pauses = Hasty(room=3), list[float]()
+    answers = list(submit(Window(lines(8)), Route(daemon, (), "here"), Patience(pauses.append), lambda _: None))
+    assert [answer.line.number for answer in answers] == list(range(8))
+    assert daemon.admitted == [f"K{number}" for number in range(8)]
 
 
 def test_a_daemon_that_stays_busy_is_given_up_and_nothing_is_lost() -> None:

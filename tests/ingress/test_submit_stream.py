@@ -1,20 +1,32 @@
 """Claims about the stream of submissions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NoReturn
 
 import grpc
 import pytest
 import trio
+import trio.testing
 
 from causeway.v1 import payment_pb2
 from causeway.v1.payment_service_pb2 import SubmitPaymentsRequest, SubmitPaymentsResponse
+from gateway.config import PrincipalConfig
 from gateway.core.errors import Overloaded, StoreFailed
-from gateway.core.ports import PaymentFilter
+from gateway.core.ports import Admission, Admitted, PaymentFilter
+from gateway.events.feed import Feed
+from gateway.events.watch import watch
 from gateway.house import House
-from gateway.ingress.payments import ACCEPT_MAX
+from gateway.ingress.payments import PaymentService
+from gateway.ingress.principals import Principals
+from gateway.ingress.submitting import ACCEPT_MAX, STREAM_MAX
+from gateway.rpc.status import RpcError
 from gateway.telemetry import names
-from tests.fakes.house import trail
+from tests.fakes.clock import FakeClock
+from tests.fakes.house import house, trail
+from tests.fakes.memory_store import MemoryStore
 from tests.fills import fills
+from tests.ingress.arriving import Arrived, Asking
 from tests.ingress.conftest import CALL_S, Edge, in_thread
 from tests.ingress.messages import info, instruction, retry_after_s, submits, violations
 from tests.ingress.weary_store import weary
@@ -85,6 +97,84 @@ async def test_overload_is_an_answer_and_the_stream_goes_on(edge: Edge, of_house
     assert taken.payment_id
 
 
+class Patient(MemoryStore):
+    """Commits when it is told to; has room for `room` more until then."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__(FakeClock())
+        self.room = room
+        self.waiting = 0
+        self.commit = trio.Event()
+
+    def check_room(self, admissions: int) -> int:
+        if not self.room - self.waiting:
+            raise Overloaded("store queue", 0.5)
+        return min(admissions, self.room - self.waiting)
+
+    async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]:
+        self.waiting += len(admissions)
+        await self.commit.wait()
+        return await super().admit(admissions)
+
+
+async def test_a_refusal_does_not_wait_for_the_commits_before_it(autojump_clock: trio.testing.MockClock) -> None:
+    """While two wait for the disk the third hears at once that there is no room, and then the two are answered, in
+    their order."""
+    store = Patient(room=2)
+    call = Asking()
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_service(store).SubmitPayments, Arrived(submits("a"), submits("b", "c")), call)
+            await trio.testing.wait_all_tasks_blocked()
+            assert [answer.idempotency_key for answer in call.answers] == ["c"]
+            assert info(call.answers[0].error).reason == "OVERLOADED"
+            store.commit.set()
+    assert [answer.idempotency_key for answer in call.answers] == ["c", "a", "b"]
+    assert all(answer.payment_id for answer in call.answers[1:])
+
+
+@fills("STREAM_MAX")
+async def test_a_stream_has_so_many_waiting_and_then_its_client_waits(autojump_clock: trio.testing.MockClock) -> None:
+    """However much room the store has, one stream hands over STREAM_MAX, and reads on as they are answered."""
+    store = Patient(room=10 * STREAM_MAX)
+    call = Asking()
+    batches = [submits(*(f"{number}-{one}" for one in range(ACCEPT_MAX))) for number in range(6)]
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_service(store).SubmitPayments, Arrived(*batches), call)
+            await trio.testing.wait_all_tasks_blocked()
+            assert store.waiting == STREAM_MAX
+            assert not call.answers
+            store.commit.set()
+    assert [answer.idempotency_key for answer in call.answers] == [
+        request.instruction.idempotency_key for batch in batches for request in batch
+    ]
+
+
+async def test_what_was_asked_before_a_broken_message_is_answered(autojump_clock: trio.testing.MockClock) -> None:
+    """A request that cannot be read ends the stream, but not before those ahead of it have their answers."""
+
+    class Broken(Arrived):
+        async def batch(self) -> list[SubmitPaymentsRequest]:
+            return await super().batch() or _unreadable()
+
+    store, call = Patient(room=10), Asking()
+    store.commit.set()
+    with pytest.raises(RpcError):
+        await _service(store).SubmitPayments(Broken(submits("a", "b")), call)
+    assert [answer.idempotency_key for answer in call.answers] == ["a", "b"]
+
+
+def _unreadable() -> NoReturn:
+    raise RpcError(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
+
+
+def _service(store: MemoryStore) -> PaymentService:
+    of = house(store=store)
+    principals = Principals({"erp": PrincipalConfig(tenant="treasury")}, without_certificate="erp")
+    return PaymentService(of, principals, partial(watch, Feed(of.store)))
+
+
 async def test_a_failed_store_ends_the_stream(edge: Edge, of_house: House) -> None:
     """Nobody knows what became of the batch, so no instruction is answered: an answer would be a guess."""
     weary(of_house).error = StoreFailed("disk")
@@ -110,14 +200,14 @@ async def test_cancelling_the_call_cancels_no_payment(edge: Edge, of_house: Hous
 
 
 async def test_a_batch_is_taken_as_far_as_there_is_room(edge: Edge, of_house: House) -> None:
-    """The first instructions are admitted, the rest refused with RetryInfo, in the order of asking, and counted."""
+    """The first instructions are admitted, the rest refused at once, with RetryInfo, and counted."""
     weary(of_house).room = 2
     answers = await stream(edge, submits(*"abcdefgh"))
-    assert [answer.idempotency_key for answer in answers] == list("abcdefgh")
+    assert sorted(answer.idempotency_key for answer in answers) == list("abcdefgh")
     admitted = [answer for answer in answers if answer.payment_id]
     shed = [answer for answer in answers if not answer.payment_id]
     assert admitted
-    assert answers[0].payment_id
+    assert admitted[0].idempotency_key == "a"
     assert {info(answer.error).reason for answer in shed} <= {"OVERLOADED"}
     assert all(retry_after_s(answer.error) > 0 for answer in shed)
     counted = trail(of_house).counts[names.SHED, (("queue", "writer"),)]

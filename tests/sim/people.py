@@ -18,7 +18,7 @@ from gateway.core.proposal import Decision
 from gateway.core.roles import Role
 from gateway.core.states import ENDS, Kind, State
 from gateway.house import House
-from gateway.ingress.payments import Call
+from gateway.ingress.call import Call
 from gateway.ingress.principals import Principals
 from gateway.ingress.quarantine import QuarantineService
 from gateway.rpc.status import RpcError

@@ -10,7 +10,7 @@ import trio.testing
 
 from gateway import limits
 from gateway.core.errors import Overloaded
-from gateway.store.pace import Pace
+from gateway.store.pace import FIXED_SHARE, Pace
 from gateway.store.store import LmdbStore
 from gateway.store.writer import DISK_RESERVE_BYTES
 from tests.fakes.admissions import queued
@@ -51,6 +51,14 @@ def test_a_slow_flush_is_used_well() -> None:
 def test_some_may_always_wait() -> None:
     """However slow commits seem, and a stall makes them seem so, ADMISSIONS_WAITING_MIN writes may wait."""
     assert paced([1, 2, 3, 4], 0.0, 1.0).writes_max() == limits.ADMISSIONS_WAITING_MIN
+
+
+def test_a_commit_while_others_are_refused_is_as_large_as_the_disk_gains_by() -> None:
+    """Where each write costs, small commits are as good as large ones; where the flush is all, only large ones are."""
+    assert paced([1, 10, 300, 1_000], 0.0002, 0.002).commit_writes() == limits.COMMIT_SHEDDING_MIN
+    assert abs(paced([1, 10, 300, 1_000], 0.004, 0.001).commit_writes() - 0.004 / 0.001 / FIXED_SHARE) <= 1
+    assert paced([1, 10, 300, 1_000], 0.2, 0.001).commit_writes() == limits.COMMIT_PAYMENTS_MAX
+    assert Pace().commit_writes() == limits.COMMIT_PAYMENTS_MAX
 
 
 def test_commits_of_one_size_keep_what_is_known() -> None:
@@ -109,6 +117,39 @@ async def test_the_callers_of_a_large_commit_are_woken_in_parts(tmp_path: Path, 
             nursery.start_soon(look)
     assert sum(turns) == total
     assert most <= max(turns) <= 2 * most
+
+
+@fills("COMMIT_SHEDDING_MIN")
+async def test_commits_are_small_while_others_are_refused(tmp_path: Path) -> None:
+    """On a disk where each write costs, what waits when somebody is refused is written COMMIT_SHEDDING_MIN at a time,
+    so that neither filling a commit nor answering its callers keeps a refusal waiting; all of it is written."""
+    opener, sizes, full = FailingOpener(), [], False
+    each_s, stop = 0.0005, threading.Event()
+
+    def free(_: Path) -> int:
+        return 0 if full else 2 * DISK_RESERVE_BYTES
+
+    async with LmdbStore(tmp_path, clock=FakeClock(), open_with=opener, disk_free=free) as store:
+        assert opener.env is not None
+        store.on_commit(lambda facts: sizes.append(len({fact.payment_id for fact in facts})))
+        waiting = 1
+        opener.env.before_commit = lambda: stop.wait(each_s * waiting) and None
+        for waiting in (1, 40, 200):  # so that the disk is known
+            await store.admit([queued(f"known-{waiting}-{number}") for number in range(waiting)])
+        gate = threading.Event()
+        opener.env.before_commit = lambda: gate.wait(30) and None
+        sizes.clear()
+        async with trio.open_nursery() as nursery:
+            for number in range(200):
+                nursery.start_soon(store.admit, [queued(f"order-{number}")])
+            await trio.testing.wait_all_tasks_blocked()
+            full = True
+            with pytest.raises(Overloaded):
+                store.check_room(1)
+            full = False
+            gate.set()
+    assert sum(sizes) == 200
+    assert max(sizes[1:]) == limits.COMMIT_SHEDDING_MIN  # the first was under way
 
 
 @fills("READ_TXN_S_MAX")

@@ -86,8 +86,9 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitPayments(self, request_iterator, context):
-        """The same for many: one answer per instruction, each durable when it arrives, in the order of the requests. A
-        broken instruction gets an error in its answer and does not end the stream.
+        """The same for many: one answer per instruction, each durable when it arrives, in the order of the requests; only a
+        refusal for want of room (RESOURCE_EXHAUSTED with RetryInfo) does not wait for those before it. Answers are told
+        apart by `idempotency_key`. A broken instruction gets an error in its answer and does not end the stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
