@@ -25,7 +25,8 @@ from gateway.ingress.doubts import DoubtService
 from gateway.ingress.payments import PaymentService, Watch
 from gateway.ingress.principals import Principals
 from gateway.ingress.quarantine import QuarantineService
-from gateway.ingress.shedding import Shedding, Submissions
+from gateway.ingress.shedding import ADMITTING, Shedding, Submissions
+from gateway.ingress.together import SubmittedTogether
 from gateway.ingress.traced import TracedCall
 from gateway.net.tls import TlsContext, TlsFileBad, TlsServerFiles, server_context
 from gateway.net.tls_renewal import Renewal, refuse_expired
@@ -137,6 +138,7 @@ class Edge:
         watches_max = self._config.grpc.watches_per_principal_max
         payments = PaymentService(self._house, principals, self._watch, watches_max, self._submissions)
         payment_service_pb2_grpc.add_PaymentServiceServicer_to_server(payments, server)
+        server.handle_together(ADMITTING, SubmittedTogether(self._house, principals, self._submissions))
         banks = BankService(self._house, principals, self._breaker_of)
         bank_service_pb2_grpc.add_BankServiceServicer_to_server(banks, server)
         doubt_service_pb2_grpc.add_DoubtServiceServicer_to_server(DoubtService(self._house, principals), server)

@@ -21,6 +21,7 @@ from gateway.core.roles import Role
 from gateway.core.states import State
 from gateway.house import House
 from gateway.ingress import requests, translate
+from gateway.ingress.answers import submitted
 from gateway.ingress.call import Call, StreamingCall
 from gateway.ingress.doubt_requests import released_asked
 from gateway.ingress.errors import (
@@ -37,7 +38,7 @@ from gateway.ingress.submitting import Incoming, Submitting
 from gateway.ingress.trace import parent_of
 from gateway.ingress.turns import TURN_MAX, Turns
 from gateway.journey import accept, room_for
-from gateway.rpc.server import Batch
+from gateway.rpc.server import Batch, Encoded
 from gateway.telemetry import names
 
 LINKS_MAX: Final = 32
@@ -77,14 +78,14 @@ class PaymentService(PaymentServiceServicer):
 
     async def SubmitPayment(  # noqa: N802 (the API's name, as below)
         self, request: service.SubmitPaymentRequest, context: Call
-    ) -> service.SubmitPaymentResponse:
+    ) -> Encoded:
         with answered(), self._submissions:
             caller = self._principals.of(context.peer_certificate)
             room_for(self._house, 1)
             drafts = [translate.draft(request.instruction)]
             answer = (await accept(self._house, caller, drafts, parent_of(context.invocation_metadata())))[0]
             if isinstance(answer, Admitted):
-                return translate.submitted(answer)
+                return submitted(answer)
             raise answer
 
     async def SubmitPayments(self, incoming: Incoming, context: StreamingCall) -> None:  # noqa: N802

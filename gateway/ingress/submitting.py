@@ -19,11 +19,12 @@ from gateway.core.payment import Principal
 from gateway.core.ports import Admitted
 from gateway.house import House
 from gateway.ingress import translate
+from gateway.ingress.answers import submitted_in_stream
 from gateway.ingress.call import StreamingCall
 from gateway.ingress.errors import as_proto, as_rpc_error
 from gateway.intake.draft import Draft
 from gateway.journey import Refusal, accept, room_for
-from gateway.rpc.server import Batch
+from gateway.rpc.server import Batch, Encoded
 
 ACCEPT_MAX: Final = 256
 """Instructions of one stream handled at once: about 10 ms of work in parts, and one commit."""
@@ -37,6 +38,8 @@ REFUSAL_ANSWERS: Final = 8
 """A refusal with its details takes as long as so many."""
 RETRY_AFTER_S: Final = 1.0
 """For what there was no room for behind others of the same part."""
+
+Answer = SubmitPaymentsResponse | Encoded
 
 
 class Incoming(Protocol):
@@ -117,9 +120,7 @@ class Submitting:
         handed_over.set()
         answered.set()
 
-    async def _answers(
-        self, part: Sequence[SubmitPaymentsRequest], handed_over: Callable[[], None]
-    ) -> list[SubmitPaymentsResponse]:
+    async def _answers(self, part: Sequence[SubmitPaymentsRequest], handed_over: Callable[[], None]) -> list[Answer]:
         """A pause comes between two parts of the work. Raises Overloaded, StoreFailed."""
         pause = self._call.give_way
         drafts: list[Draft] = []
@@ -128,7 +129,7 @@ class Submitting:
             if len(drafts) < len(part):
                 await pause()
         admitted = await accept(self._house, self._caller, drafts, self._parent, pause, handed_over)
-        answers: list[SubmitPaymentsResponse] = []
+        answers: list[Answer] = []
         made = 0
         for request, answer in zip(part, admitted, strict=True):
             answers.append(_answer(request, answer))
@@ -143,9 +144,9 @@ class Submitting:
         await self._call.write(Batch([_refused(request, told) for request in requests]))
 
 
-def _answer(request: SubmitPaymentsRequest, answer: Admitted | Refusal) -> SubmitPaymentsResponse:
+def _answer(request: SubmitPaymentsRequest, answer: Admitted | Refusal) -> Answer:
     if isinstance(answer, Admitted):
-        return translate.submitted_in_stream(answer)
+        return submitted_in_stream(answer)
     return _refused(request, as_proto(as_rpc_error(answer)))
 
 

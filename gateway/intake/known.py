@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import Final
 
 from gateway.core.payment import Account, Address, Instruction, Money, Party
-from gateway.intake.parties import party_rules
+from gateway.intake.fingerprint import Said
+from gateway.intake.parties import CREDITOR_RULES, party_rules
 from gateway.intake.rule import Case
 
 PARTIES_KEPT_MAX: Final = 4_096  # some 2 KiB each with their texts
@@ -20,16 +21,19 @@ PARTY_CHARS_KEPT_MAX: Final = 400
 """More than any party that breaks no rule has within SEPA, so that what is kept of a stranger's texts is small."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class KnownParty:
-    """One party as it came, seen by intake."""
+    """One party as it came, seen by intake. Compared and hashed as an object."""
 
+    came: Party
     written: Party
     """Normalized."""
-    parts: tuple[str, ...]
+    said: Said
     """What it adds to the instruction's content."""
     sound: bool
     """Whether no rule for parties objects, however the payment goes."""
+    payable: bool
+    """Whether moreover none for creditors does."""
 
 
 def known(party: Party) -> KnownParty:
@@ -45,7 +49,9 @@ def known(party: Party) -> KnownParty:
 def _seen(party: Party) -> KnownParty:
     written = _written(party)
     case = Case(Instruction("", "", _NO_MONEY, written, written, ""), date.min, True, None, 0)
-    return KnownParty(written, _parts(written), all(rule.holds(case) for rule in _RULES))
+    sound = all(rule.holds(case) for rule in _RULES)
+    payable = sound and all(rule.holds(case) for rule in CREDITOR_RULES)
+    return KnownParty(party, written, Said.of(_parts(written)), sound, payable)
 
 
 _known: Final = lru_cache(maxsize=PARTIES_KEPT_MAX)(_seen)

@@ -1,6 +1,7 @@
-"""The rules that hold for debtor and creditor alike."""
+"""The rules that hold for debtor and creditor alike, and those for the creditor alone."""
 
 from collections.abc import Callable
+from typing import Final
 
 from gateway.core.payment import Party
 from gateway.intake.charset import LATIN_TEXT, SEPA_TEXT, is_latin, is_sepa
@@ -85,6 +86,22 @@ def party_rules(path: str, party: Callable[[Case], Party]) -> tuple[Rule, ...]:
             "must be a country code (ISO 3166-1 alpha-2)",
         ),
     )
+
+
+CREDITOR_RULES: Final = (
+    Rule(
+        "NAME_REQUIRED",
+        "creditor.name",
+        lambda case: bool(case.told.creditor.name),
+        "required: the creditor's name",
+    ),
+    Rule(
+        "AGENT_REQUIRED",
+        "creditor.agent_bic",
+        lambda case: not case.told.creditor.account.other or bool(case.told.creditor.agent_bic),
+        "required where the creditor's account is not an IBAN",
+    ),
+)
 
 
 def _address_fits(party: Party) -> bool:

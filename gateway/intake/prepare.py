@@ -1,19 +1,19 @@
 """From a draft to a checked instruction: normalize, fingerprint, choose the bank, apply every rule."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from gateway.config import BankProfile
 from gateway.core.errors import BankUnknown, InvalidInstruction
-from gateway.core.payment import ChargeBearer, Instruction, Money, Party
+from gateway.core.payment import Instruction, Money, Party
 from gateway.intake.bank import BankBook
 from gateway.intake.draft import Draft
 from gateway.intake.fingerprint import content, fingerprint
-from gateway.intake.known import compact, known
-from gateway.intake.places import DECIMALS, within_sepa
+from gateway.intake.known import KnownParty, compact, known
+from gateway.intake.places import DECIMALS
 from gateway.intake.rule import Case
-from gateway.intake.rules import violations
+from gateway.intake.rules import rest_holds, violations
+from gateway.intake.standing import Combination, Standing, standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,51 +29,68 @@ class Prepared:
 
 def prepare(draft: Draft, *, today: date, banks: BankBook) -> Prepared:
     """Never raises for what a client sent. `today` is the date in UTC."""
-    debtor, creditor = known(draft.instruction.debtor), known(draft.instruction.creditor)
-    told = _normalized(draft.instruction, debtor.written, creditor.written)
-    said = content(told, debtor.parts + creditor.parts, draft)
-    bank = banks.choose(told.bank, told.debtor.account.number)
-    profile = None if isinstance(bank, BankUnknown) else bank
-    sepa = within_sepa(told.debtor.account.iban, told.creditor.account.iban, told.amount.currency)
-    told = _completed(told, draft, sepa, profile)
-    case = Case(told, today, sepa, profile, len(said))
-    broken = (*draft.broken, *violations(case, parties_sound=debtor.sound and creditor.sound))
-    if broken:
-        return Prepared(told, fingerprint(said), InvalidInstruction(broken))
-    if profile is None:
-        assert isinstance(bank, BankUnknown)
-        return Prepared(told, fingerprint(said), bank)
-    return Prepared(told, fingerprint(said), None)
-
-
-def _completed(told: Instruction, draft: Draft, sepa: bool, bank: BankProfile | None) -> Instruction:
-    """With what the client left to us: the charge bearer and the bank."""
-    ours = ChargeBearer.SLEV if sepa else ChargeBearer.SHAR
-    charge_bearer = ours if draft.charge_bearer_open else told.charge_bearer
-    name = bank.name if bank else told.bank
-    if charge_bearer is told.charge_bearer and name == told.bank:
-        return told  # the usual case, and a copy is dear
-    return replace(told, charge_bearer=charge_bearer, bank=name)
-
-
-def _normalized(told: Instruction, debtor: Party, creditor: Party) -> Instruction:
-    """The same content in the one way we write it: trimmed, IBANs without blanks, codes in upper case, the amount
-    with its currency's decimals, labels by key. The idempotency key is taken as it came."""
-    return Instruction(
-        idempotency_key=told.idempotency_key,
-        end_to_end_id=told.end_to_end_id.strip(),
-        amount=_money(told.amount),
-        debtor=debtor,
-        creditor=creditor,
-        bank=told.bank.strip(),
-        requested_execution_date=told.requested_execution_date,
-        purpose=told.purpose.strip().upper(),
-        remittance=told.remittance.strip(),
-        creditor_reference=compact(told.creditor_reference),
-        charge_bearer=told.charge_bearer,
-        rail=told.rail,
-        labels=tuple(sorted(told.labels)),
+    came = draft.instruction
+    debtor, creditor = _parties(draft)
+    amount = _money(came.amount)
+    common = standing(
+        Combination(
+            debtor,
+            creditor.written.account.iban[:2],
+            amount.currency,
+            came.bank,
+            came.requested_execution_date,
+            came.purpose,
+            None if draft.charge_bearer_open else came.charge_bearer,
+            came.rail,
+            today,
+            banks,
+        )
     )
+    told = _written(came, amount, debtor.written, creditor.written, common)
+    said = content(told, (debtor.said, creditor.said), common.what, common.how, draft.broken)
+    case = Case(told, today, common.sepa, common.profile, len(said))
+    found = fingerprint(said)
+    if not (common.sound and debtor.sound and creditor.payable and rest_holds(case)) or draft.broken:
+        broken = (*draft.broken, *violations(case))
+        if broken:
+            return Prepared(told, found, InvalidInstruction(broken))
+    return Prepared(told, found, None if common.profile else _unknown(told, banks))
+
+
+def _parties(draft: Draft) -> tuple[KnownParty, KnownParty]:
+    """As the translator knows them, if it does; debtor and creditor."""
+    came, seen = draft.instruction, draft.seen
+    if seen is not None and seen[0].came is came.debtor and seen[1].came is came.creditor:
+        return seen
+    return known(came.debtor), known(came.creditor)
+
+
+def _written(came: Instruction, amount: Money, debtor: Party, creditor: Party, common: Standing) -> Instruction:
+    """The same content in the one way we write it: trimmed, IBANs without blanks, codes in upper case, the amount
+    with its currency's decimals, labels by key; and with what the client left to us. The idempotency key is taken as
+    it came."""
+    return Instruction(
+        came.idempotency_key,
+        came.end_to_end_id.strip(),
+        amount,
+        debtor,
+        creditor,
+        common.bank,
+        came.requested_execution_date,
+        common.purpose,
+        came.remittance.strip(),
+        compact(came.creditor_reference),
+        common.charge_bearer,
+        came.rail,
+        tuple(sorted(came.labels)) if came.labels else (),
+    )
+
+
+def _unknown(told: Instruction, banks: BankBook) -> BankUnknown:
+    """Made for each: an error that is raised twice would hold on to both its callers."""
+    bank = banks.choose(told.bank, told.debtor.account.number)
+    assert isinstance(bank, BankUnknown), "a bank that could not be chosen a moment ago"
+    return bank
 
 
 def _money(amount: Money) -> Money:

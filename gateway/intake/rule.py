@@ -58,3 +58,6 @@ class Rule:
     holds: Callable[[Case], bool]
     says: str
     """What is allowed. `{case...}` is filled in; only with what is no account data and no name."""
+    recurs: bool = False
+    """Whether it asks only about what many instructions have in common (intake.standing), so that one look answers for
+    all of them."""

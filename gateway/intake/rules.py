@@ -11,7 +11,7 @@ from gateway import limits
 from gateway.core.errors import Violation
 from gateway.core.payment import ChargeBearer
 from gateway.intake.charset import SEPA_TEXT, is_printable_ascii, is_sepa, is_sepa_reference
-from gateway.intake.parties import party_rules
+from gateway.intake.parties import CREDITOR_RULES, party_rules
 from gateway.intake.places import is_creditor_reference, is_iban
 from gateway.intake.rule import (
     AMOUNT_DIGITS_MAX,
@@ -23,13 +23,21 @@ from gateway.intake.rule import (
 )
 
 
-def violations(case: Case, *, parties_sound: bool = False) -> list[Violation]:
-    """Every rule that does not hold, in the table's order. `parties_sound`: that those for parties hold is known."""
+def violations(case: Case) -> list[Violation]:
+    """Every rule that does not hold, in the table's order."""
     return [
         Violation(f"instruction.{rule.field}".rstrip("."), rule.reason, rule.says.format(case=case))
-        for holds, rule in (_CHECKS_WITHOUT_PARTIES if parties_sound else _CHECKS)
+        for holds, rule in _CHECKS
         if not holds(case)
     ]
+
+
+def rest_holds(case: Case) -> bool:
+    """Whether every rule holds but those for parties and those that recur: what must be asked of each instruction."""
+    for holds in _OF_EACH:  # noqa: SIM110 (a generator costs as much as the rules)
+        if not holds(case):
+            return False
+    return True
 
 
 def _amount_fits(case: Case) -> bool:
@@ -92,6 +100,7 @@ _INSTRUCTION: Final = (
         "amount.currency_code",
         lambda case: case.decimals is not None,
         "required: the code of an active currency (ISO 4217), e.g. EUR",
+        recurs=True,
     ),
     Rule(
         "AMOUNT_NOT_POSITIVE",
@@ -116,22 +125,11 @@ _INSTRUCTION: Final = (
 
 _REST: Final = (
     Rule(
-        "NAME_REQUIRED",
-        "creditor.name",
-        lambda case: bool(case.told.creditor.name),
-        "required: the creditor's name",
-    ),
-    Rule(
-        "AGENT_REQUIRED",
-        "creditor.agent_bic",
-        lambda case: not case.told.creditor.account.other or bool(case.told.creditor.agent_bic),
-        "required where the creditor's account is not an IBAN",
-    ),
-    Rule(
         "PURPOSE_INVALID",
         "purpose_code",
         _purpose_shaped,
         f"must be {PURPOSE_CHARS} letters or digits (ISO 20022 ExternalPurpose1Code)",
+        recurs=True,
     ),
     Rule(
         "REMITTANCE_LENGTH",
@@ -162,30 +160,35 @@ _REST: Final = (
         "requested_execution_date",
         lambda case: (case.told.requested_execution_date or case.today) >= case.today,
         "must not be in the past (today is {case.today} UTC)",
+        recurs=True,
     ),
     Rule(
         "EXECUTION_DATE_TOO_FAR",
         "requested_execution_date",
         _date_in_reach,
         f"at most {limits.EXECUTION_DATE_DAYS_AHEAD_MAX} days ahead",
+        recurs=True,
     ),
     Rule(
         "CHARGE_BEARER_NOT_OFFERED",
         "charge_bearer",
         lambda case: case.sepa or case.told.charge_bearer is not ChargeBearer.SLEV,
         "SLEV is for euros between SEPA accounts; elsewhere SHAR, DEBT or CRED",
+        recurs=True,
     ),
     Rule(
         "DEBTOR_ACCOUNT_NOT_AT_BANK",
         "debtor.account",
         _held_at_bank,
         "the bank's profile does not list this account: name the bank that holds it, or leave the bank open",
+        recurs=True,
     ),
     Rule(
         "RAIL_NOT_OFFERED",
         "rail",
         lambda case: case.bank is None or case.told.rail in case.bank.rails,
         "the bank offers {case.rails}",
+        recurs=True,
     ),
     Rule(
         "LABELS_TOO_MANY",
@@ -211,8 +214,11 @@ RULES: Final[tuple[Rule, ...]] = (
     *_INSTRUCTION,
     *party_rules("debtor", lambda case: case.told.debtor),
     *party_rules("creditor", lambda case: case.told.creditor),
+    *CREDITOR_RULES,
     *_REST,
 )
 """Every rule, in the order in which violations are listed."""
 _CHECKS: Final = tuple((rule.holds, rule) for rule in RULES)
-_CHECKS_WITHOUT_PARTIES: Final = tuple((rule.holds, rule) for rule in (*_INSTRUCTION, *_REST))
+_OF_EACH: Final = tuple(rule.holds for rule in (*_INSTRUCTION, *_REST) if not rule.recurs)
+RECURRING: Final = tuple(rule for rule in (*_INSTRUCTION, *_REST) if rule.recurs)
+"""Those that recur: they hold for all instructions of one intake.standing.Standing, or for none."""

@@ -4,7 +4,8 @@ Server and client connections are made here so that limits, header and GOAWAY ru
 """
 
 import struct
-from typing import Final
+from collections import deque
+from typing import Any, Final
 
 from h2.config import H2Configuration
 from h2.connection import ConnectionInputs, ConnectionState, H2Connection, H2ConnectionStateMachine
@@ -38,11 +39,11 @@ from h2.exceptions import (
 )
 from h2.settings import SettingCodes, Settings
 from h2.stream import StreamInputs
-from hyperframe.frame import Frame
 
 from .literal_hpack import TABLE_SIZE_ZERO
 from .quick_frames import QuickData, QuickFrameBuffer, QuickHeaders
 from .quick_hpack import QuickDecoder
+from .quick_requests import opened, received
 
 __all__ = [
     "ConnectionTerminated",
@@ -110,13 +111,30 @@ class _OutlivesGoaway(H2ConnectionStateMachine):
     }
 
 
+class _ClosedStreams(dict[int, Any]):
+    """The latest so many. h2's own, an ordered dictionary with a method that looks after its size, takes ten
+    times as long, with every stream."""
+
+    def __init__(self, size_max: int) -> None:
+        super().__init__()
+        self._size_max = size_max
+        self._order: deque[int] = deque()
+
+    def __setitem__(self, stream_id: int, closed_by: Any) -> None:
+        if stream_id not in self:
+            self._order.append(stream_id)
+            if len(self._order) > self._size_max:
+                del self[self._order.popleft()]
+        super().__setitem__(stream_id, closed_by)
+
+
 class StreamingConnection(H2Connection):
     """An h2 connection for many messages on streams whose owner keeps their state, in either role.
 
     GOAWAY neither closes the state nor drops what waits to be sent. `forget` is called by the owner once a stream
     is over. `write_data` and `write_headers` are used in place of `send_data` and `send_headers`, which spend several
     times as long on checks that the owner has made already. Frames and header blocks arrive by the short ways of
-    quick_frames and quick_hpack.
+    quick_frames and quick_hpack, requests moreover by that of quick_requests.
     """
 
     announce_empty_table = False
@@ -136,6 +154,7 @@ class StreamingConnection(H2Connection):
             )
         )
         self.state_machine = _OutlivesGoaway()
+        self._closed_streams = _ClosedStreams(self.MAX_CLOSED_STREAMS)
         self.incoming_buffer = QuickFrameBuffer(server=not client_side)
         self._frame_dispatch_table[QuickData] = self._receive_data_frame  # type: ignore[index]
         self._frame_dispatch_table[QuickHeaders] = self._receive_headers_frame  # type: ignore[index]
@@ -202,6 +221,30 @@ class StreamingConnection(H2Connection):
         self.outbound_flow_control_window -= size
         return size
 
+    def write_answer(self, stream_id: int, headers: bytes, data: bytes | memoryview, trailers: bytes) -> bool:
+        """Queue a whole answer and with it the end of a stream whose request has ended. False where it does not go in
+        three frames now, and nothing is queued: the windows or the frames are too small, or a table size is to be told.
+        """
+        stream = self.streams[stream_id]
+        size = len(data)
+        room = min(self.outbound_flow_control_window, stream.outbound_flow_control_window, self.max_outbound_frame_size)
+        if size > room or len(headers) + len(trailers) > self.max_outbound_frame_size or self.announce_empty_table:
+            return False
+        stream.state_machine.process_input(StreamInputs.SEND_END_STREAM)
+        stream.outbound_flow_control_window -= size
+        self.outbound_flow_control_window -= size
+        self._data_to_send += b"".join(
+            (
+                frame_head(_HEADERS, _END_HEADERS, stream_id, len(headers)),
+                headers,
+                frame_head(_DATA, 0, stream_id, size),
+                data,
+                frame_head(_HEADERS, _END_HEADERS | _END_STREAM, stream_id, len(trailers)),
+                trailers,
+            )
+        )
+        return True
+
     def write_headers(self, stream_id: int, block: bytes, *, end_stream: bool = False) -> None:
         """Queue a header block made by `literal_block`, in as many frames as it needs; the stream must be open."""
         if self.announce_empty_table:
@@ -250,9 +293,17 @@ class ServerConnection(StreamingConnection):
         """Of a header block whose end has not come; h2 itself bounds only the number of its frames."""
         return sum(len(part.data) for part in self.incoming_buffer._headers_buffer)
 
-    def _receive_frame(self, frame: Frame) -> list[Event]:
+    def _receive_frame(self, frame: Any) -> list[Event]:
         self.frames += 1
-        return super()._receive_frame(frame) or [FrameIgnored()]
+        kind = type(frame)
+        events: list[Event] | None = None
+        if kind is QuickData:
+            events = received(self, frame)
+        elif kind is QuickHeaders:
+            events = opened(self, frame)
+        if events is None:
+            events = super()._receive_frame(frame)
+        return events or [FrameIgnored()]
 
     @property
     def open_inbound_streams(self) -> int:

@@ -1,7 +1,7 @@
 """One call between its stream on the wire and its handler: requests in, responses out, each with back pressure."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -26,6 +26,12 @@ class Batch(list[Message]):
     """Yielded by a streaming handler: several messages that go out together, in as few frames as possible."""
 
 
+class Encoded(bytes):
+    """Given by a handler in place of a message: the message in its encoding."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """One method of one service, as the stock generated code describes it."""
@@ -36,6 +42,8 @@ class Method:
     serialize: Callable[[Any], bytes]
     request_streaming: bool
     response_streaming: bool
+    together: Callable[[list[Any], list[Any]], Awaitable[list[Any]]] | None = None
+    """The same for several unary calls at once, see Server.handle_together."""
 
 
 class Wire(Protocol):
@@ -53,12 +61,14 @@ class Call:
     """State of one call while its handler runs.
 
     `fate` is set before the handler is cancelled for any other reason than its deadline; `gone` when the client can
-    no longer be told anything.
+    no longer be told anything. `scope` is around a handler that it has for itself; `cancelled_by` hears of its end
+    where it shares one (rpc.together).
     """
 
     __slots__ = (
         "_crowd",
         "arrived",
+        "cancelled_by",
         "compress",
         "compressed_request",
         "deadline",
@@ -80,7 +90,8 @@ class Call:
         self.deadline = deadline
         self.arrived = Bell()
         self.room = Bell()
-        self.scope = trio.CancelScope(deadline=deadline)
+        self.scope: trio.CancelScope | None = None
+        self.cancelled_by: Callable[[Call], None] | None = None
         self.fate: Status | None = None
         self.gone = False
         self.started = False
@@ -104,11 +115,27 @@ class Call:
             messages = stream.inbox[:TAKEN_MAX]
             del stream.inbox[:TAKEN_MAX]
             return messages
-        messages, stream.inbox = stream.inbox, []
-        self.wire.session.release(stream)
+        return self.taken()
+
+    def taken(self) -> list[bytes]:
+        """All that is in the inbox, given to the handler."""
+        messages, self.stream.inbox = self.stream.inbox, []
+        self.wire.session.release(self.stream)
         if self.wire.session.wants_send:
             self.wire.wake_writer()
         return messages
+
+    def cancel(self) -> None:
+        """Its handler need go on no longer: `gone` or `fate` says why."""
+        if self.scope is not None:
+            self.scope.cancel()
+        elif self.cancelled_by is not None:
+            self.cancelled_by(self)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for its handler any more."""
+        return self.gone or self.fate is not None or (self.scope is not None and self.scope.cancel_called)
 
     def decode(self, raw: bytes) -> Any:
         """One request message from its bytes, which are not compressed.
@@ -150,7 +177,7 @@ class Call:
             RpcError: INTERNAL if the handler gave something else, RESOURCE_EXHAUSTED if it is over the limit.
         """
         try:
-            message = self.method.serialize(response)
+            message = response if type(response) is Encoded else self.method.serialize(response)
         except Exception as error:
             raise RpcError(grpc.StatusCode.INTERNAL, "Failed to serialize response!") from error
         limit = self.wire.session.limits.max_send_message_bytes

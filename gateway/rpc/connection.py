@@ -7,38 +7,20 @@ is queued, lets every task that is ready now run first, and then sends all of it
 import logging
 import math
 import random
-from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
-import grpc
 import trio
-from google.protobuf import duration_pb2
-from google.rpc import error_details_pb2
 
 from .bell import Bell
-from .burden import Burden
-from .call import Call, Method
-from .callers import CALL_S, PART_S, Caller, Callers
+from .call import Call
+from .callers import CALL_S, PART_S, Caller
+from .calls import Calls, Service
 from .events import Broken, Event, Opened, PingAcked, Readable, Reset
-from .invoke import Intercept, run_call
-from .limits import ServerLimits
-from .metadata import RequestHead
 from .server_session import ServerSession
 from .slices import Slicer
-from .status import Status, rich_status, trailers
-from .stream import Stream
 
 log = logging.getLogger(__name__)
 
-_TOO_MANY_CALLS = trailers(
-    rich_status(
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        "too many calls of this caller are open",
-        error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=1)),
-    )
-)
-_METHOD_NOT_FOUND = trailers(Status(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"))
-_STOPPING = Status(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
 _LINGER_BYTES = 256 * 1024
 SLICE_FRAMES: Final = 4
 """Frames handled at once of a caller that gives way or waits at the gate: two calls, a quarter of a millisecond."""
@@ -50,22 +32,6 @@ TURN_S: Final = 0.001
 """Slices of one connection handled before other tasks have their turn, where it need not give way after each."""
 _KEEPALIVE = b"alive?\0\0"
 _DRAIN = b"drain?\0\0"
-
-
-Gate = Callable[[str], Status | None]
-"""Method → how a call of it ends at once, or None."""
-
-
-class Service(Protocol):
-    """What a connection needs of its server."""
-
-    limits: ServerLimits
-    burden: Burden
-    callers: Callers
-    intercept: Intercept | None
-    gate: Gate | None
-
-    def find_method(self, head: RequestHead) -> Method | None: ...
 
 
 class Connection:
@@ -95,7 +61,7 @@ class Connection:
         self._service = service
         self._limits = service.limits
         self._stream = stream
-        self._calls: dict[int, Call] = {}
+        self._calls = Calls(self, service, caller, self._check_idle)
         self._writer = Bell()
         self._heard = self._turn_began = trio.current_time()
         self._pong = trio.Event()
@@ -141,8 +107,7 @@ class Connection:
                 nursery.cancel_scope.cancel()
         finally:
             self._idle.set()
-            for stream_id in tuple(self._calls):  # those whose task was never begun
-                self._forget(stream_id)
+            self._calls.let_go()
             self.session.unburden()
             with trio.move_on_after(self._limits.close_timeout_s, shield=True):
                 await self._stream.aclose()
@@ -193,8 +158,8 @@ class Connection:
         if self.session.wants_send:
             self._writer.ring()
         if self.session.failed is None:
-            for call in fresh:
-                self._start(call)
+            assert self._nursery is not None
+            self._calls.start(fresh, self._nursery)
         self._caller.use(now, trio.current_time() - now + len(fresh) * CALL_S)
 
     async def _receive(self) -> bytes | bytearray:
@@ -207,87 +172,26 @@ class Connection:
     def _handle(self, event: Event, fresh: list[Call]) -> None:
         match event:
             case Opened(stream):
-                self._open(stream, fresh)
+                call = self._calls.open(stream, self._heard)
+                if call is not None:
+                    fresh.append(call)
             case Readable(stream):
-                call = self._calls.get(stream.id)
+                call = self._calls.of(stream)
                 if call is not None:
                     call.arrived.ring()
             case Broken(stream, status):
-                self._break(stream, status)
+                self._calls.broken(stream, status)
             case Reset(stream):
-                self._reset(stream)
+                self._calls.reset(stream)
             case PingAcked():
                 self._pong.set()
-
-    def _open(self, stream: Stream, fresh: list[Call]) -> None:
-        head = stream.head
-        method = self._service.find_method(head)
-        if method is None:
-            self.session.finish(stream, _METHOD_NOT_FOUND)
-            return
-        gate = self._service.gate
-        turned_away = gate(method.path) if gate is not None else None
-        if turned_away is not None:
-            self.session.finish(stream, trailers(turned_away))
-            return
-        if self._caller.calls >= self._limits.max_calls_per_caller:
-            self.session.blame()
-            self.session.finish(stream, _TOO_MANY_CALLS)
-            return
-        self._caller.calls += 1
-        timeout_s = math.inf if head.timeout_s is None else head.timeout_s
-        call = Call(self, stream, method, self._heard + timeout_s)
-        self._calls[stream.id] = call
-        fresh.append(call)
-
-    def _start(self, call: Call) -> None:
-        """A call that was reset or broken by the same read never costs a task."""
-        if self._calls.get(call.stream.id) is call:
-            call.started = True
-            assert self._nursery is not None
-            self._nursery.start_soon(self._run_call, call)
-
-    async def _run_call(self, call: Call) -> None:
-        try:
-            await run_call(call, self._service.intercept)
-        finally:
-            self._forget(call.stream.id)
-            if call.gone:
-                self.session.lingering -= 1
-            self._check_idle()
-
-    def _break(self, stream: Stream, status: Status) -> None:
-        call = self._calls.get(stream.id)
-        if call is not None and call.started:
-            call.fate = status
-            call.scope.cancel()
-        else:
-            self._forget(stream.id)
-            self.session.finish(stream, trailers(status))
-
-    def _reset(self, stream: Stream) -> None:
-        """The session counts the call as lingering; that ends at once unless its handler is running."""
-        call = self._calls.get(stream.id)
-        if call is not None and call.started:
-            call.gone = True
-            call.scope.cancel()
-        else:
-            self._forget(stream.id)
-            self.session.lingering -= 1
-
-    def _forget(self, stream_id: int) -> None:
-        if self._calls.pop(stream_id, None) is not None:
-            self._caller.calls -= 1
 
     async def _abandon_calls(self) -> None:
         """The peer is gone: cancel what still works for it. In parts where it just left: a hundred handlers that wind
         down in one turn of the loop held everybody up for 20 ms. Where it had to be ended, nothing more may be said."""
         self._abandoning = True
-        for number, call in enumerate(tuple(self._calls.values())):
-            if not call.gone:
-                call.gone = True
-                self.session.lingering += 1
-                call.scope.cancel()
+        for number, call in enumerate(self._calls.all()):
+            self._calls.abandon(call)
             if self.session.failed is None and number % SLICE_FRAMES == SLICE_FRAMES - 1:
                 await self.give_way()
 
@@ -314,7 +218,7 @@ class Connection:
     def _wake_flushed(self) -> None:
         flushed, self.session.flushed = self.session.flushed, []
         for stream in flushed:
-            call = self._calls.get(stream.id)
+            call = self._calls.of(stream)
             if call is not None:
                 call.room.ring()
 
@@ -383,15 +287,9 @@ class Connection:
         with trio.move_on_after(grace_s):
             await self._idle.wait()
         with trio.move_on_after(self._limits.close_timeout_s):
-            self._stop_calls()
+            self._calls.stop()
             await self._idle.wait()
         self._close()
-
-    def _stop_calls(self) -> None:
-        for call in self._calls.values():
-            if not call.gone and call.fate is None:
-                call.fate = _STOPPING
-                call.scope.cancel()
 
     def _check_idle(self) -> None:
         if self._leaving and not (self._calls or self.session.streams or self.session.wants_send):

@@ -69,7 +69,7 @@ class Context:
 
     def cancelled(self) -> bool:
         """Whether the handler is being cancelled: the client left, the deadline passed, or the server stops."""
-        return self._call.gone or self._call.scope.cancel_called
+        return self._call.cancelled
 
     @property
     def request_was_compressed(self) -> bool:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 Intercept = Callable[[Context], AbstractAsyncContextManager[object]]
 
-_DEADLINE = Status(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+DEADLINE = Status(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
 _UNEXPECTED = Status(grpc.StatusCode.UNKNOWN, "Exception calling application")
 # A response larger than this is sent under the call's deadline; a smaller one is left to the connection.
 _LEAVE_BEHIND_BYTES = 16 * 1024
@@ -24,17 +24,18 @@ _LEAVE_BEHIND_BYTES = 16 * 1024
 
 async def run_call(call: Call, intercept: Intercept | None) -> None:
     """Run the handler to its end and queue the trailers; raises nothing but cancellation from outside the call."""
-    context = Context(call)
-    with call.scope:
+    context, scope = Context(call), call.scope
+    assert scope is not None, "a call that runs alone has one"
+    with scope:
         if call.deadline <= trio.current_time():
-            call.scope.cancel()
+            scope.cancel()
             await trio.lowlevel.checkpoint()
         status = await _outcome(call, context, intercept)
-        _finish(call, context, status)
+        finish(call, context, status)
         if call.stream.out_bytes > _LEAVE_BEHIND_BYTES:
             await call.wait_until_sent()
-    if call.scope.cancelled_caught and not call.gone:
-        _finish(call, context, call.fate or _DEADLINE, discard=True)
+    if scope.cancelled_caught and not call.gone:
+        finish(call, context, call.fate or DEADLINE, discard=True)
 
 
 async def _outcome(call: Call, context: Context, intercept: Intercept | None) -> Status:
@@ -45,11 +46,11 @@ async def _outcome(call: Call, context: Context, intercept: Intercept | None) ->
             async with intercept(context):
                 await _serve(call, context)
     except Exception as error:
-        return _status_of(call, context, error)
+        return status_of(call, context, error)
     return context.final_status
 
 
-def _status_of(call: Call, context: Context, error: Exception) -> Status:
+def status_of(call: Call, context: Context, error: Exception) -> Status:
     """What the client is told about an exception; only an error made for clients is shown to one."""
     leaf = _leaf(error)
     if isinstance(leaf, RpcError):
@@ -70,7 +71,8 @@ def _leaf(error: BaseException) -> BaseException:
     return error
 
 
-def _finish(call: Call, context: Context, status: Status, *, discard: bool = False) -> None:
+def finish(call: Call, context: Context, status: Status, *, discard: bool = False) -> None:
+    """Queue the call's end; `discard` as ServerSession.finish has it."""
     fields = trailers(status, context.trailing_metadata())
     call.wire.session.finish(call.stream, fields, discard=discard)
     call.wire.wake_writer()
@@ -85,9 +87,14 @@ async def _serve(call: Call, context: Context) -> None:
         return
     response = await method.behaviour(argument, context)
     if context.chosen_status is None or context.final_status.code is grpc.StatusCode.OK:
-        framed = call.encode(response)
-        call.check_room(len(framed))
-        call.send(framed)
+        reply(call, response)
+
+
+def reply(call: Call, response: Any) -> None:
+    """Queue a unary call's answer. Raises RpcError where it cannot be sent."""
+    framed = call.encode(response)
+    call.check_room(len(framed))
+    call.send(framed)
 
 
 async def _only_request(call: Call) -> Any:

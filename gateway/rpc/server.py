@@ -3,7 +3,7 @@
 import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -13,15 +13,16 @@ import trio
 from gateway.net import http2
 
 from .burden import Burden
-from .call import Batch, Method, Requests
+from .call import Batch, Encoded, Method, Requests
 from .callers import Callers
-from .connection import Connection, Gate
+from .calls import Gate
+from .connection import Connection
 from .invoke import Intercept
 from .limits import ServerLimits
 from .metadata import Metadata, RequestHead
 from .server_session import ServerSession
 
-__all__ = ["Batch", "Listener", "Requests", "Server", "ServerLimits"]
+__all__ = ["Batch", "Encoded", "Listener", "Requests", "Server", "ServerLimits"]
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,15 @@ class Server:
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """Handlers that are asked, in turn, about each method that is not registered."""
         self._generic.extend(handlers)
+
+    def handle_together(self, path: str, handler: Callable[[list[Any], list[Any]], Awaitable[list[Any]]]) -> None:
+        """For a registered unary method: calls that arrive together are given to `handler` as lists of requests and of
+        their `Context`s; it returns for each of them an answer, or the exception it ends with. It is not intercepted.
+        Single calls go the usual way."""
+        method = self._methods[path.encode()]
+        assert not method.request_streaming, path
+        assert not method.response_streaming, path
+        self._methods[path.encode()] = replace(method, together=handler)
 
     def find_method(self, head: RequestHead) -> Method | None:
         """The method a request names, or None."""

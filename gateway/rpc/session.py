@@ -183,15 +183,17 @@ class Session(ABC, Generic[S]):
         self._events.append(Broken(stream, status))
 
     def _drop_input(self, stream: S) -> None:
-        # Not left to the garbage collector: a call that failed is kept for a while by its own traceback.
-        stream.inbox = []
-        stream.reader.drop()
-        self._hold(-stream.buffered)
-        stream.buffered = 0
+        if stream.buffered:
+            # Not left to the garbage collector: a call that failed is kept for a while by its own traceback.
+            stream.inbox = []
+            stream.reader.drop()
+            self._hold(-stream.buffered)
+            stream.buffered = 0
 
     def _drop_output(self, stream: S) -> None:
-        self._hold(-stream.out_bytes)
-        stream.drop_outbox()
+        if stream.out_bytes:
+            self._hold(-stream.out_bytes)
+            stream.drop_outbox()
 
     def _readable(self, stream: S) -> None:
         if stream.turn != self._turn:

@@ -20,8 +20,9 @@ class Asking:
     async def give_way(self) -> None:
         self.gave_way += 1
 
-    async def write(self, response: list[SubmitPaymentsResponse]) -> None:
-        self.answers += response
+    async def write(self, response: list[SubmitPaymentsResponse | bytes]) -> None:
+        read = SubmitPaymentsResponse.FromString
+        self.answers += [read(one) if isinstance(one, bytes) else one for one in response]
 
 
 class Arrived:

@@ -27,6 +27,8 @@ from gateway.ingress.doubts import DoubtService
 from gateway.ingress.payments import PaymentService
 from gateway.ingress.principals import Principals
 from gateway.ingress.quarantine import QuarantineService
+from gateway.ingress.shedding import ADMITTING, Submissions
+from gateway.ingress.together import SubmittedTogether
 from gateway.rpc.server import Listener, Server
 from tests.fakes.clock import FakeClock
 from tests.fakes.house import bank, house
@@ -137,6 +139,7 @@ async def edge(of_house: House, nursery: trio.Nursery) -> AsyncIterator[Edge]:
     principals, feed = Principals(CONFIGURED), Feed(of_house.store)
     payments = PaymentService(of_house, principals, partial(watch, feed, heartbeat_s=0.2))
     payment_service_pb2_grpc.add_PaymentServiceServicer_to_server(payments, server)
+    server.handle_together(ADMITTING, SubmittedTogether(of_house, principals, Submissions()))
     banks = BankService(of_house, principals, {"northbank": "CLOSED", "southbank": "HALF_OPEN"}.__getitem__)
     bank_service_pb2_grpc.add_BankServiceServicer_to_server(banks, server)
     doubt_service_pb2_grpc.add_DoubtServiceServicer_to_server(DoubtService(of_house, principals), server)
