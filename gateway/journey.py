@@ -75,9 +75,8 @@ async def accept(
 ) -> list[Admitted | Refusal]:
     """Admits each instruction exactly once; the answers come in the order of the drafts, after their commit.
 
-    `drafts` are as translated, unchecked; after PREPARED_MAX of them comes a `pause`. Whoever runs after `handed_over`
-    was called comes behind them in the store's queue. Raises Overloaded or StoreFailed: nothing of the batch is
-    acknowledged.
+    `drafts` are as translated, unchecked; after PREPARED_MAX of them comes a `pause`. Who runs after `handed_over` comes
+    behind them in the store's queue. Raises Overloaded or StoreFailed: nothing of the batch is acknowledged.
     """
     now_ns = house.clock.now_ns()
     today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
