@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from loadtest import compare, document, report, scenario
+from loadtest import compare, document, report, scenario, stacks
 from loadtest.figures import add_figures
 from loadtest.http2 import PeerBroke
 from loadtest.processes import Failed
@@ -28,7 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`run [SCENARIO]`, `compare A B`, `report RESULT`, `document RESULT …`."""
+    """`run [SCENARIO]`, `compare A B`, `report RESULT`, `document RESULT …`, `stacks FILE`."""
     acts = parser.add_subparsers(dest="act", required=True, metavar="WHAT")
     begin = acts.add_parser("run", help="run a scenario and write its result")
     begin.add_argument("scenario", nargs="?", default=CANONICAL, help=f"{', '.join(scenario.names())}, or a .toml file")
@@ -44,11 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tell = acts.add_parser("document", help="results as the figures of a document, each with its commit")
     tell.add_argument("results", type=Path, nargs="+", metavar="RESULT.json")
     tell.add_argument("--into", type=Path, default=Path("docs/performance.md"), metavar="FILE.md")
+    where = acts.add_parser("stacks", help="a profile of the daemon (sampled stacks) as shares of its rooms")
+    where.add_argument("profile", type=Path, metavar="STACKS.txt", help="as `py-spy record --format raw` writes it")
+    where.add_argument("--cpu-us", type=float, metavar="US", help="the daemon's CPU for each payment in that run")
 
 
 def run(chosen: argparse.Namespace) -> int:
     """0 done · 1 a part of it failed, or money was lost or paid twice · 2 wrong usage."""
-    acts = {"run": _run, "compare": _compare, "report": _report, "document": _document}
+    acts = {"run": _run, "compare": _compare, "report": _report, "document": _document, "stacks": _stacks}
     return acts[chosen.act](chosen)
 
 
@@ -65,6 +68,17 @@ def _report(chosen: argparse.Namespace) -> int:
     if result is None:
         return WRONG
     print(report.page(result), end="")
+    return 0
+
+
+def _stacks(chosen: argparse.Namespace) -> int:
+    try:
+        with chosen.profile.open() as lines:
+            found = stacks.shares(lines)
+    except (stacks.NoStacks, OSError, UnicodeDecodeError) as error:
+        print(f"{chosen.profile}: {error}", file=sys.stderr)
+        return WRONG
+    print("\n".join(stacks.table(found, chosen.cpu_us)))
     return 0
 
 
