@@ -309,8 +309,7 @@ async def _mark(house: House, bank: Bank, submission: Submission, request: WireR
         for one in stepped
         if one.taken and one.payment
     ]
-    if back:
-        await house.store.take(back)
+    await house.store.take(back)
     return False
 
 
