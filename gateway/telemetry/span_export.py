@@ -125,8 +125,9 @@ class SpanExport:
         self._lost = 0
         """Since the last pass that went well."""
         self._body = b""
-        """A batch that was encoded and is not out yet, and how often it was tried."""
+        """A batch that was encoded and is not out yet."""
         self._tries = 0
+        """How often that was tried."""
         self._sending = threading.Lock()
         self._woken = threading.Event()
         self._ended = threading.Event()
@@ -159,10 +160,10 @@ class SpanExport:
         return out
 
     def _run(self) -> None:
-        failures = 0
+        failures, dice = 0, random.Random()
         while not self._ended.is_set():
             if failures:
-                self._pause(backoff_s(failures, AWAY_FIRST_S, AWAY_S_MAX, random.random()))
+                self._pause(backoff_s(failures, AWAY_FIRST_S, AWAY_S_MAX, dice.random()))
             else:
                 self._woken.wait(self._way.every_s)
             full = self._woken.is_set()
