@@ -21,7 +21,9 @@ from gateway.ingress.translate import NANOS
 from gateway.rpc.call import Encoded
 
 SECONDS_KEPT_MAX: Final = 64
+PARTIES_WRITTEN_MAX: Final = 1_024  # some 1 KiB each
 _ONE_BYTE: Final = 0x7F  # what a varint of one byte holds
+_TWO_BYTES_END: Final = 0x4000
 
 
 def submitted(answer: Admitted) -> Encoded:
@@ -115,7 +117,19 @@ def _money(amount: Money) -> bytes:
 
 
 def _party(told: Party) -> bytes:
-    """Of an admitted instruction: with an account."""
+    """Of an admitted instruction: with an account. Known by the object: a party that intake knows is the same one in
+    all of its instructions, and to hash one takes as long as to write it."""
+    kept = _PARTIES.get(id(told))
+    if kept is not None:
+        return kept[1]
+    if len(_PARTIES) >= PARTIES_WRITTEN_MAX:
+        _PARTIES.clear()
+    made = _new_party(told)
+    _PARTIES[id(told)] = (told, made)  # held, so that no other object can have its id
+    return made
+
+
+def _new_party(told: Party) -> bytes:
     account = told.account
     number = _text(0x0A, account.iban) if account.iban else _text(0x12, account.other)
     made = _text(0x0A, told.name) + _message(0x12, number) + _text(0x1A, told.agent_bic)
@@ -127,6 +141,9 @@ def _party(told: Party) -> bytes:
 def _moment(at_ns: int) -> bytes:
     seconds, nanos = divmod(at_ns, NANOS)
     return _seconds(seconds) + _number(0x10, nanos)
+
+
+_PARTIES: Final[dict[int, tuple[Party, bytes]]] = {}
 
 
 @lru_cache(maxsize=SECONDS_KEPT_MAX)
@@ -164,8 +181,8 @@ def _number(tag: int, number: int) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    if number <= _ONE_BYTE:
-        return b"%c" % number
+    if number < _TWO_BYTES_END:  # mostly a length
+        return bytes((number & 0x7F | 0x80, number >> 7)) if number > _ONE_BYTE else bytes((number,))
     octets = bytearray()
     while number > _ONE_BYTE:
         octets.append(number & 0x7F | 0x80)

@@ -38,6 +38,9 @@ class SubmittedTogether:
         self._house = house
         self._principals = principals
         self._submissions = submissions
+        self._telling = trio.StrictFIFOLock()
+        """Held by who makes answers, and passed on in the next turn of the loop: a commit wakes many at once, and each
+        of them has as many calls to answer as were read at once."""
 
     async def __call__(self, requests: list[Request], contexts: list[Context]) -> list[Answer]:
         """An answer, or the exception it ends with, for each. Calls of different traces are admitted side by side: a
@@ -86,9 +89,10 @@ class SubmittedTogether:
             if len(requests) == 1:
                 return [error]
             return [(await self._admit(caller, [request], parent))[0] for request in requests]
-        answers: list[Answer] = [
-            submitted(answer) if isinstance(answer, Admitted) else as_rpc_error(answer) for answer in admitted
-        ]
+        async with self._telling:
+            answers: list[Answer] = [
+                submitted(answer) if isinstance(answer, Admitted) else as_rpc_error(answer) for answer in admitted
+            ]
         if len(answers) < len(requests):
             answers += [as_rpc_error(_NO_ROOM)] * (len(requests) - len(answers))
         return answers

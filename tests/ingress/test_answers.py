@@ -12,7 +12,14 @@ from gateway.core.payment import Account, Address, ChargeBearer, Instruction, Mo
 from gateway.core.ports import Admitted
 from gateway.core.states import State
 from gateway.ingress import translate
-from gateway.ingress.answers import SECONDS_KEPT_MAX, _seconds, submitted, submitted_in_stream
+from gateway.ingress.answers import (
+    _PARTIES,
+    PARTIES_WRITTEN_MAX,
+    SECONDS_KEPT_MAX,
+    _seconds,
+    submitted,
+    submitted_in_stream,
+)
 from tests.fakes.payments import NOW_NS, attempt, payment
 from tests.fills import fills
 
@@ -99,3 +106,13 @@ def test_so_many_seconds_are_remembered() -> None:
     for second in range(NOW_NS, NOW_NS + SECONDS_KEPT_MAX + 5):
         _seconds(second)
     assert _seconds.cache_info().currsize == SECONDS_KEPT_MAX
+
+
+@fills("PARTIES_WRITTEN_MAX")
+def test_so_many_parties_are_remembered() -> None:
+    """However many are answered, no more are held, and each is written as it is."""
+    for number in range(PARTIES_WRITTEN_MAX + 5):
+        record = payment(1, creditor=Party(name=f"Creditor {number}", account=Account(other="7")))
+        answer = service.SubmitPaymentResponse.FromString(submitted(Admitted(record, False)))
+        assert answer.payment.instruction.creditor.name == f"Creditor {number}"
+        assert len(_PARTIES) <= PARTIES_WRITTEN_MAX
