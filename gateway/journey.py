@@ -69,27 +69,30 @@ async def accept(
     house: House,
     principal: Principal,
     drafts: Sequence[Draft],
-    traceparent: str,
+    traceparent: str | Sequence[str],
     pause: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint,
     handed_over: Callable[[], None] = lambda: None,
 ) -> list[Admitted | Refusal]:
     """Admits each instruction exactly once; the answers come in the order of the drafts, after their commit.
 
     `drafts` are as translated, unchecked; after PREPARED_MAX of them comes a `pause`. Who runs after `handed_over` comes
-    behind them in the store's queue. Raises Overloaded or StoreFailed: nothing of the batch is acknowledged.
+    behind them in the store's queue. `traceparent` is the parent of all, or one for each: then the admission is a trace
+    of its own, linked to theirs. Raises Overloaded or StoreFailed: nothing of the batch is acknowledged.
     """
     now_ns = house.clock.now_ns()
     today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
     answers: list[Admitted | Refusal | None] = [None] * len(drafts)
     admissions: list[tuple[int, Admission]] = []
-    with house.trail.span(names.ADMIT, parent=traceparent, batch=len(drafts)) as span:
+    parent, links = (traceparent, ()) if isinstance(traceparent, str) else ("", traceparent)
+    with house.trail.span(names.ADMIT, parent=parent, links=links, batch=len(drafts)) as span:
         for place, draft in enumerate(drafts):
             if place and place % PREPARED_MAX == 0:
                 await pause()
             prepared = prepare(draft, today=today, banks=house.book)
             refusal = prepared.refusal or (Quarantined() if house.quarantine.active else None)
             if refusal is None:
-                payment = _admissible(house, principal, prepared, now_ns, span.traceparent or traceparent)
+                trace = links[place] if links else span.traceparent or parent
+                payment = _admissible(house, principal, prepared, now_ns, trace)
                 admissions.append((place, Admission(payment, (happenings.cleared(),))))
             else:
                 answers[place] = await _replay_of(house, principal, prepared) or refusal

@@ -43,15 +43,14 @@ class SubmittedTogether:
         of them has as many calls to answer as were read at once."""
 
     async def __call__(self, requests: list[Request], contexts: list[Context]) -> list[Answer]:
-        """An answer, or the exception it ends with, for each. Calls of different traces are admitted side by side: a
-        payment keeps the trace it came in."""
+        """An answer, or the exception it ends with, for each. A payment goes on in the trace of its call."""
         traced = [TracedCall(self._house.trail, context) for context in contexts]
         parents = [call.begin() for call in traced]
         self._submissions.open += len(requests)
         try:
             with answered():
                 caller = self._principals.of(contexts[0].peer_certificate)
-            answers = await self._answers(caller, requests, parents)
+            answers = await self._admit(caller, requests, parents if any(parents) else ())
         except BaseException as error:
             _end(traced, [error] * len(traced))
             raise
@@ -60,35 +59,18 @@ class SubmittedTogether:
         _end(traced, answers)
         return answers
 
-    async def _answers(self, caller: Principal, requests: list[Request], parents: list[str]) -> list[Answer]:
-        answers: dict[int, Answer] = {}
-
-        async def admit(parent: str, places: list[int]) -> None:
-            admitted = await self._admit(caller, [requests[place] for place in places], parent)
-            answers.update(zip(places, admitted, strict=True))
-
-        by_parent: dict[str, list[int]] = {}
-        for place, parent in enumerate(parents):
-            by_parent.setdefault(parent, []).append(place)
-        if len(by_parent) == 1:
-            await admit(*by_parent.popitem())
-        else:
-            async with trio.open_nursery() as nursery:
-                for parent, places in by_parent.items():
-                    nursery.start_soon(admit, parent, places)
-        return [answers[place] for place in range(len(requests))]
-
-    async def _admit(self, caller: Principal, requests: Sequence[Request], parent: str) -> list[Answer]:
+    async def _admit(self, caller: Principal, requests: Sequence[Request], parents: Sequence[str]) -> list[Answer]:
         try:
             room = room_for(self._house, len(requests))
             drafts = [translate.draft(request.instruction) for request in requests[:room]]
-            admitted = await accept(self._house, caller, drafts, parent)
+            admitted = await accept(self._house, caller, drafts, parents[:room] or "")
         except (Overloaded, StoreFailed) as error:
             return [as_rpc_error(error)] * len(requests)
         except Exception as error:
             if len(requests) == 1:
                 return [error]
-            return [(await self._admit(caller, [request], parent))[0] for request in requests]
+            alone = [(requests[place : place + 1], parents[place : place + 1]) for place in range(len(requests))]
+            return [(await self._admit(caller, *one))[0] for one in alone]
         async with self._telling:
             answers: list[Answer] = [
                 submitted(answer) if isinstance(answer, Admitted) else as_rpc_error(answer) for answer in admitted

@@ -62,7 +62,6 @@ class Asking:
 
 @pytest.fixture
 def of_house() -> House:
-    """Without traces: with them every call is in one of its own."""
     return replace(traced_house(), trail=NullTrail())
 
 
@@ -144,7 +143,8 @@ async def test_a_store_that_fails_acknowledges_none(of_house: House, autojump_cl
 
 
 async def test_each_payment_keeps_its_trace(autojump_clock: trio.testing.MockClock) -> None:
-    """Calls of different traces come together: no payment is stored under another's, and each call has its span."""
+    """Calls of different traces are one admission, linked to each: no payment is stored under another's trace, and each
+    call has its span."""
     of_house = traced_house()
     requests = [submit(f"key-{number}") for number in range(4)]
     answers = await told(of_house, *requests, traces=[TRACES[0], TRACES[1], TRACES[0], ""])
@@ -153,6 +153,9 @@ async def test_each_payment_keeps_its_trace(autojump_clock: trio.testing.MockClo
     assert traces[1] == TRACES[1][:35]
     assert traces[3] not in traces[:3]
     assert [span.attributes["status"] for span in trail(of_house).named(names.CALL)] == ["OK"] * 4
+    assert counting(of_house).sizes == [4]
+    (admission,) = trail(of_house).named(names.ADMIT)
+    assert (admission.parent, admission.links) == ("", tuple(one.payment.traceparent for one in answers))
 
 
 async def test_a_stranger_is_told_so_in_every_call(of_house: House, autojump_clock: trio.testing.MockClock) -> None:
