@@ -75,9 +75,9 @@ async def accept(
 ) -> list[Admitted | Refusal]:
     """Admits each instruction exactly once; the answers come in the order of the drafts, after their commit.
 
-    `drafts` are as translated, unchecked; after PREPARED_MAX of them comes a `pause`. Who runs after `handed_over` comes
-    behind them in the store's queue. `traceparent` is the parent of all, or one for each: then the admission is a trace
-    of its own, linked to theirs. Raises Overloaded or StoreFailed: nothing of the batch is acknowledged.
+    `drafts` are as translated, unchecked; a `pause` comes after PREPARED_MAX of them. Who runs after `handed_over` comes
+    behind them in the store's queue. `traceparent`: the parent of all, or one for each; then the admission is a trace of
+    its own, linked to theirs. Raises Overloaded or StoreFailed: nothing of the batch is acknowledged.
     """
     now_ns = house.clock.now_ns()
     today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
@@ -92,8 +92,7 @@ async def accept(
             refusal = prepared.refusal or (Quarantined() if house.quarantine.active else None)
             if refusal is None:
                 trace = links[place] if links else span.traceparent or parent
-                payment = _admissible(house, principal, prepared, now_ns, trace)
-                admissions.append((place, Admission(payment, (happenings.cleared(),))))
+                admissions.append((place, _admission(house, principal, prepared, now_ns, trace)))
             else:
                 answers[place] = await _replay_of(house, principal, prepared) or refusal
         handed_over()
@@ -205,14 +204,13 @@ def follow_at_ns(house: House, bank: Bank) -> int:
 # ---------------------------------------------------------------- the sentences of accept
 
 
-def _admissible(house: House, principal: Principal, prepared: Prepared, now_ns: int, traceparent: str) -> Payment:
-    payment_id = new_id(now_ns, house.entropy(10))
+def _admission(house: House, principal: Principal, prepared: Prepared, now_ns: int, traceparent: str) -> Admission:
     instruction = prepared.instruction
     if not instruction.end_to_end_id:
         made = made_end_to_end_id(principal.tenant, instruction.idempotency_key, prepared.fingerprint)
         instruction = replace(instruction, end_to_end_id=made)
-    return Payment(
-        id=payment_id,
+    payment = Payment(
+        id=new_id(now_ns, house.entropy(10)),
         tenant=principal.tenant,
         principal=principal.name,
         instruction=instruction,
@@ -223,6 +221,7 @@ def _admissible(house: House, principal: Principal, prepared: Prepared, now_ns: 
         updated_at_ns=now_ns,
         traceparent=traceparent,
     )
+    return Admission(payment, (happenings.cleared(),))
 
 
 async def _replay_of(house: House, principal: Principal, prepared: Prepared) -> Admitted | None:
