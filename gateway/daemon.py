@@ -69,7 +69,7 @@ SWITCH_S: Final = 0.0005
 """How long the writer's thread may keep the interpreter while the event loop wants it: each time the loop has looked
 at its sockets it has to get it back, and Python's own 5 ms made refusals wait for the payments being written."""
 
-GARBAGE_AFTER: Final = (20_000, 20, 100)
+GARBAGE_AFTER: Final = (50_000, 20, 100)
 """Allocations more than releases until the youngest objects are looked at for cycles, and so on for the older two
 (gc.set_threshold). What a payment leaves behind is freed by counting references: the collector looks for what failed
 calls and ended connections leave, and with Python's 700 it did so every few calls, over all calls that are open: a

@@ -4,7 +4,6 @@
 then prints what tests.campaign.long_steps saw.
 """
 
-import gc
 import json
 import os
 import sys
@@ -19,6 +18,7 @@ import trio
 
 from gateway.config import Config, GrpcSettings, Listen, PlaintextListener, PrincipalConfig, StoreSettings, TlsListen
 from gateway.core.payment import text_id
+from gateway.daemon import SWITCH_S, settle_memory
 from gateway.events.feed import Feed
 from gateway.events.watch import watch
 from gateway.house import House
@@ -70,12 +70,13 @@ def resident_bytes(pid: int | str = "self") -> int:
 
 async def main(folder: Path) -> None:
     async with staged(folder) as (edge, known):
-        gc.freeze()  # as the daemon does: a collection of what was imported, some 40 ms, is not a caller's doing
+        settle_memory()  # as the daemon does: a collection of what was imported, some 40 ms, is not a caller's doing
         print(json.dumps({**edge.addresses, "known": known, "pid": os.getpid()}), flush=True)
         await trio.to_thread.run_sync(sys.stdin.read, abandon_on_cancel=True)
 
 
 if __name__ == "__main__":
+    sys.setswitchinterval(SWITCH_S)
     if sys.argv[2:] == ["steps"]:
         long_steps = LongSteps()
         trio.run(main, Path(sys.argv[1]), instruments=[long_steps])
