@@ -17,7 +17,6 @@ from tests.fakes.admissions import queued
 from tests.fakes.clock import FakeClock
 from tests.fakes.environment import FailingOpener
 from tests.fills import fills
-from tests.store.gate import hold_commits
 
 
 def paced(commits: Iterable[int], fixed_s: float, each_s: float) -> Pace:
@@ -137,19 +136,18 @@ async def test_commits_are_small_while_others_are_refused(tmp_path: Path) -> Non
         opener.env.before_commit = lambda: stop.wait(each_s * waiting) and None
         for waiting in (1, 40, 200):  # so that the disk is known
             await store.admit([queued(f"known-{waiting}-{number}") for number in range(waiting)])
-        release = hold_commits(opener.env)
+        gate = threading.Event()
+        opener.env.before_commit = lambda: gate.wait(30) and None
         sizes.clear()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(store.admit, [queued("order-0")])
-            await release.reached()
-            for number in range(1, 200):
+            for number in range(200):
                 nursery.start_soon(store.admit, [queued(f"order-{number}")])
             await trio.testing.wait_all_tasks_blocked()
             full = True
             with pytest.raises(Overloaded):
                 store.check_room(1)
             full = False
-            release()
+            gate.set()
     assert sum(sizes) == 200
     assert max(sizes[1:]) == limits.COMMIT_SHEDDING_MIN  # the first was under way
 
