@@ -75,12 +75,11 @@ async def accept(
 ) -> list[Admitted | Refusal]:
     """Admits each instruction exactly once; the answers come in the order of the drafts, after their commit.
 
-    `drafts` are as translated, unchecked; a `pause` comes after PREPARED_MAX of them. Who runs after `handed_over` comes
-    behind them in the store's queue. `traceparent`: the parent of all, or one for each; then the admission is a trace of
-    its own, linked to theirs. Raises Overloaded or StoreFailed: nothing of the batch is acknowledged.
+    `drafts` are unchecked; a `pause` comes after PREPARED_MAX. Who runs after `handed_over` comes behind them in the
+    store's queue. `traceparent`: of all, or one for each; then the admission is a trace of its own, linked to theirs.
+    Raises Overloaded or StoreFailed: nothing of the batch is acknowledged.
     """
-    now_ns = house.clock.now_ns()
-    today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
+    today = datetime.fromtimestamp((now_ns := house.clock.now_ns()) / 1e9, UTC).date()
     answers: list[Admitted | Refusal | None] = [None] * len(drafts)
     admissions: list[tuple[int, Admission]] = []
     parent, links = (traceparent, ()) if isinstance(traceparent, str) else ("", traceparent)
