@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final, Protocol
 
 import grpc
@@ -31,6 +32,8 @@ _STOPPING: Final = Status(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
 
 Gate = Callable[[str], Status | None]
 """Method → how a call of it ends at once, or None."""
+
+TURNED_AWAY_MAX: Final = 256  # ends of calls kept ready-made: a gate says few different things
 
 
 class Service(Protocol):
@@ -72,7 +75,7 @@ class Calls:
         gate = self._service.gate
         turned_away = gate(method.path) if gate is not None else None
         if turned_away is not None:
-            self._session.finish(stream, trailers(turned_away))
+            self._session.finish(stream, _turned_away(turned_away))
             return None
         if self._caller.calls >= self._service.limits.max_calls_per_caller:
             self._session.blame()
@@ -174,3 +177,9 @@ class Calls:
             if not call.gone and call.fate is None:
                 call.fate = _STOPPING
                 call.cancel()
+
+
+@lru_cache(TURNED_AWAY_MAX)
+def _turned_away(status: Status) -> bytes:
+    """To be refused must cost less than to be served: a gate's answers are made once."""
+    return trailers(status)
