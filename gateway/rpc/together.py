@@ -59,6 +59,8 @@ class Group:
     async def _serve(self) -> None:
         asked: list[tuple[Call, Context, Any]] = []
         for call in self.calls:
+            if call.gone:  # reset, or told its fate, before our task had its first turn: its request is dropped already
+                continue
             context = Context(call)
             try:
                 call.check_room()

@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from gateway.net import http2
+from gateway.rpc.connection import ALONE_FRAMES
 from gateway.rpc.context import Context
 from gateway.rpc.framing import PREFIX_BYTES, frame, frame_gzip
 from gateway.rpc.server import Encoded, Server, ServerLimits
@@ -188,6 +189,27 @@ async def test_a_client_that_leaves_one_call_still_gets_the_other(autojump_clock
                 await peer.wait_for(http2.StreamEnded, ids[1])
                 assert peer.data_of(ids[1]) == frame(b"B")
                 assert not peer.data_of(ids[0])
+
+
+async def test_a_reset_in_the_same_read_costs_the_others_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    """Two slices of one read, the second with RST_STREAM for a call of the first, whose task has not begun: all others
+    are answered, the connection goes on, and the caller's calls are counted down to none."""
+    chorus, calls = Chorus(), ALONE_FRAMES // 2 + 8
+    server = chorus.server()
+    async with raw_peer(server) as peer:
+        for place in range(calls):
+            stream_id = peer.h2.get_next_available_stream_id()
+            peer.h2.send_headers(stream_id, headers(path=METHOD.encode()))
+            peer.h2.send_data(stream_id, frame(b"call %d" % place), end_stream=True)
+        peer.h2.reset_stream(1, http2.ErrorCodes.CANCEL)
+        await peer.flush()
+        for place in range(1, calls):
+            assert await ended(peer, 2 * place + 1) == b"CALL %d" % place
+        assert not peer.data_of(1)
+        assert "call 0" not in {request for group in chorus.groups for request in group}
+        await trio.testing.wait_all_tasks_blocked()
+        (caller,) = server.callers._known.values()
+        assert caller.calls == 0
 
 
 async def test_compressed_requests_go_alone(autojump_clock: trio.testing.MockClock) -> None:
