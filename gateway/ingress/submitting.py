@@ -30,6 +30,9 @@ ACCEPT_MAX: Final = 256
 """Instructions of one stream handled at once: about 10 ms of work in parts, and one commit."""
 STREAM_MAX: Final = 1_024
 """Instructions of one stream that wait for their commit, as many as one commit takes; then no more are read."""
+STREAM_BYTES_MAX: Final = 1 << 20
+"""Of these, as encoded, and one part more: messages that were taken off the stream are in no connection's account any
+more, and those that break a rule may be of any size. A client that reads no answers would have us hold them all."""
 DRAFTS_MAX: Final = 32
 """Instructions of these translated at a time: some 0.4 ms."""
 ANSWERS_MAX: Final = 128
@@ -58,8 +61,8 @@ class Submitting:
         self._caller = caller
         self._parent = parent
         self._call = call
-        self._open: deque[tuple[int, trio.Event]] = deque()
-        """Of each part on its way: how many, and whether they are answered; the oldest first."""
+        self._open: deque[tuple[int, int, trio.Event]] = deque()
+        """Of each part on its way: how many, their bytes, and whether they are answered; the oldest first."""
         self._failed: Exception | None = None
 
     async def run(self, incoming: Incoming) -> None:
@@ -77,24 +80,27 @@ class Submitting:
 
     async def _begin(self, nursery: trio.Nursery, arrived: Sequence[SubmitPaymentsRequest]) -> None:
         """Returns when these are handed to the store, or refused."""
-        while self._open and (self._open[0][1].is_set() or self._waiting() + len(arrived) > STREAM_MAX):
-            await self._open[0][1].wait()
+        size = sum([request.ByteSize() for request in arrived])
+        while self._open and (self._open[0][2].is_set() or not self._fits(len(arrived), size)):
+            await self._open[0][2].wait()
             self._open.popleft()
         try:
             room = min(room_for(self._house, len(arrived)), len(arrived))
         except Overloaded as error:
             await self._refuse(arrived, error)
             return
-        before = self._open[-1][1] if self._open else None
+        before = self._open[-1][2] if self._open else None
         handed_over, answered = trio.Event(), trio.Event()
-        self._open.append((room, answered))
+        self._open.append((room, size, answered))
         nursery.start_soon(self._part, nursery.cancel_scope, arrived[:room], before, handed_over, answered)
         if room < len(arrived):
             await self._refuse(arrived[room:], Overloaded("store queue", RETRY_AFTER_S))
         await handed_over.wait()
 
-    def _waiting(self) -> int:
-        return sum(count for count, _ in self._open)
+    def _fits(self, more: int, more_bytes: int) -> bool:
+        """Whether so many more may be on their way."""
+        count = sum([count for count, _, _ in self._open]) + more
+        return count <= STREAM_MAX and sum([size for _, size, _ in self._open]) + more_bytes <= STREAM_BYTES_MAX
 
     async def _part(
         self,

@@ -23,7 +23,8 @@ from gateway.intake.rules import RECURRING
 
 STANDINGS_KEPT_MAX: Final = 2_048  # some 2 KiB each, and the debtor, who is mostly kept by intake.known too
 STANDING_CHARS_KEPT_MAX: Final = 100
-"""Of currency, bank and purpose: more than any have that break no rule, so that what is kept of strangers is small."""
+"""Of currency, bank and purpose: more than any have that break no rule, so that what is kept of strangers is small.
+For the same reason a combination is kept only with a debtor who breaks none: others may be of any size."""
 
 
 class Combination(NamedTuple):
@@ -65,7 +66,7 @@ class Standing:
 
 def standing(of: Combination) -> Standing:
     """Never raises for what a client sent."""
-    known = len(of.currency) + len(of.bank) + len(of.purpose) <= STANDING_CHARS_KEPT_MAX
+    known = of.debtor.sound and len(of.currency) + len(of.bank) + len(of.purpose) <= STANDING_CHARS_KEPT_MAX
     return _kept(of) if known else _look(of)
 
 

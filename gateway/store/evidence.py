@@ -88,15 +88,21 @@ def unseal_evidence(mapping: str, key: bytes, stored: bytes) -> tuple[bytes, int
 
 def evidence_at(places: Iterable[bytes], sha256: bytes, get: Callable[[bytes], bytes | None]) -> Evidence | None:
     """The evidence with this hash among those in the places, hardly ever more than one, that sha2evidence names. Raises
-    CorruptRecord, also where there are places and it is in none."""
-    place = b""
+    CorruptRecord, also where there are places and it is in none. One that is damaged hides no other: what a bank says
+    again is kept again."""
+    corrupt: CorruptRecord | None = None
     for place in places:
         stored = get(place)
-        found = None if stored is None else Evidence(*unseal_evidence(layout.EVIDENCE, place, stored))
+        try:
+            found = None if stored is None else Evidence(*unseal_evidence(layout.EVIDENCE, place, stored))
+        except CorruptRecord as error:
+            corrupt = error
+            continue
         if found is not None and hashlib.sha256(found.body).digest() == sha256:
             return found
-    if place:
-        raise CorruptRecord(layout.EVIDENCE, place, "is not what its fact rests on")
+        corrupt = corrupt or CorruptRecord(layout.EVIDENCE, place, "is not what its fact rests on")
+    if corrupt is not None:
+        raise corrupt
     return None
 
 

@@ -19,7 +19,7 @@ from gateway.events.watch import watch
 from gateway.house import House
 from gateway.ingress.payments import PaymentService
 from gateway.ingress.principals import Principals
-from gateway.ingress.submitting import ACCEPT_MAX, STREAM_MAX
+from gateway.ingress.submitting import ACCEPT_MAX, STREAM_BYTES_MAX, STREAM_MAX
 from gateway.rpc.status import RpcError
 from gateway.telemetry import names
 from tests.fakes.clock import FakeClock
@@ -131,6 +131,26 @@ async def test_a_refusal_does_not_wait_for_the_commits_before_it(autojump_clock:
             store.commit.set()
     assert [answer.idempotency_key for answer in call.answers] == ["c", "a", "b"]
     assert all(answer.payment_id for answer in call.answers[1:])
+
+
+@fills("STREAM_BYTES_MAX")
+async def test_large_messages_wait_on_the_wire(autojump_clock: trio.testing.MockClock) -> None:
+    """Beside instructions that wait for the disk, or for a client that reads, come some that are refused for their
+    size: of a stream no more than STREAM_BYTES_MAX of them and one part are held, and all are answered in the end."""
+    size, parts = STREAM_BYTES_MAX // 8, 40
+    batches = [
+        [*submits(f"a{place}"), SubmitPaymentsRequest(instruction=instruction(unstructured_remittance="x" * size))]
+        for place in range(parts)
+    ]
+    store = Patient(room=STREAM_MAX)
+    call = Asking()
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_service(store).SubmitPayments, Arrived(*batches), call)
+            await trio.testing.wait_all_tasks_blocked()
+            assert store.waiting == STREAM_BYTES_MAX // size - 1
+            store.commit.set()
+    assert len(call.answers) == 2 * parts
 
 
 @fills("STREAM_MAX")

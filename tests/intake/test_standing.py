@@ -120,3 +120,12 @@ def test_combinations_fill_no_memory() -> None:
     assert not standing(combination("p" * (STANDING_CHARS_KEPT_MAX + 1))).sound
     assert standings._kept.cache_info().misses == misses
     standings._kept.cache_clear()
+
+
+def test_a_debtor_of_any_size_is_not_remembered() -> None:
+    """Who breaks a rule is kept nowhere: messages of 4 MiB, each with another name, would fill the memory."""
+    standings._kept.cache_clear()
+    for number in range(10):
+        debtor = Party(name=f"{number}" * 10_000, account=Account(iban=IBAN_DE))
+        assert prepared(draft(debtor=debtor)).refusal is not None
+    assert standings._kept.cache_info().currsize == 0

@@ -1,6 +1,8 @@
 """Evidence comes back byte for byte, smaller where that is possible, and never as more than its bound."""
 
+import hashlib
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,8 +10,11 @@ from hypothesis import strategies as st
 
 from causeway.store.v1 import record_pb2 as pb
 from gateway import limits
-from gateway.store import evidence
+from gateway.store import evidence, layout
 from gateway.store.envelope import CorruptRecord, seal
+from gateway.store.store import LmdbStore
+from tests.fakes.clock import FakeClock
+from tests.store.damage import damaging
 
 KEY = b"k" * evidence.EVIDENCE_KEY_BYTES
 REPORT = (
@@ -67,6 +72,26 @@ def test_nothing_else_is_inflated(what: str) -> None:
     """Sealed as it should be and still no evidence: corrupt, and no more than the bound is ever made of it."""
     with pytest.raises(CorruptRecord, match="cannot be read"):
         back(seal(KEY, DAMAGED[what].SerializeToString()))
+
+
+async def test_what_is_said_again_is_kept_beside_a_damaged_one(tmp_path: Path) -> None:
+    """Evidence on a torn page is written again with the next fact that rests on it, once, and is then read."""
+    sha256 = hashlib.sha256(REPORT).digest()
+    async with LmdbStore(tmp_path, clock=FakeClock()) as store:
+        await store.set_cursor("northbank", "1", [REPORT])
+    with damaging(tmp_path) as damage:
+        ((key, _),) = damage.items(layout.EVIDENCE)
+        damage.flip(layout.EVIDENCE, key)
+    async with LmdbStore(tmp_path, clock=FakeClock()) as store:
+        with pytest.raises(CorruptRecord, match="checksum"):
+            await store.evidence(sha256)
+        for cursor in ("2", "3"):
+            await store.set_cursor("northbank", cursor, [REPORT])
+        found = await store.evidence(sha256)
+    assert found is not None
+    assert found.body == REPORT
+    with damaging(tmp_path) as damage:
+        assert len(damage.items(layout.EVIDENCE)) == 2
 
 
 def test_a_dictionary_is_never_changed() -> None:
