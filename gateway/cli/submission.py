@@ -50,6 +50,7 @@ class Window:
         self._reading = Lock()
         self._unanswered: deque[Line] = deque()
         self._sent = 0  # how many of the unanswered went out on this generation's stream
+        self._keys: set[str] = set()  # theirs
         self._generation = 0
         self._read_all = self._held = False
         self._trouble: Exception | None = None
@@ -61,6 +62,7 @@ class Window:
         with self._changed:
             self._generation += 1
             self._sent, self._held = 0, False
+            self._keys.clear()
             self._changed.notify_all()
             return self._generation
 
@@ -75,8 +77,14 @@ class Window:
                 if generation != self._generation or self._held:
                     return None
                 if self._sent < len(self._unanswered):
+                    line = self._unanswered[self._sent]
+                    key = line.instruction.idempotency_key
+                    if key in self._keys:  # of two of one key nobody could tell whose an answer is
+                        self._changed.wait()
+                        continue
+                    self._keys.add(key)
                     self._sent += 1
-                    return self._unanswered[self._sent - 1]
+                    return line
                 if self._read_all:
                     return None
                 if len(self._unanswered) >= self._in_flight_max:
@@ -85,14 +93,14 @@ class Window:
             self._read(generation)
 
     def answered(self, key: str) -> Line:
-        """Takes the oldest line with this idempotency key off: its answer came. Raises LookupError when none was on the
-        way."""
+        """Takes the line with this idempotency key off: its answer came. Raises LookupError where none is on the way."""
         with self._changed:
             for place in range(self._sent):
                 line = self._unanswered[place]
                 if line.instruction.idempotency_key == key:
                     del self._unanswered[place]
                     self._sent -= 1
+                    self._keys.remove(key)
                     self._changed.notify_all()
                     return line
         raise LookupError(key)

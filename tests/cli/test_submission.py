@@ -60,6 +60,33 @@ def test_a_waiting_sender_of_a_broken_stream_goes_home() -> None:
     assert again.number == 0
 
 
+def test_two_lines_of_one_key_are_not_on_the_way_together() -> None:
+    """Where the first is shed and the second admitted, the answer would be taken for the first's: the second waits, and
+    hears that the key is used."""
+    twice = (Line(number, payment_pb2.Instruction(idempotency_key="K")) for number in range(2))
+    window = Window(twice)
+    generation = window.begin()
+    assert window.next(generation) is not None
+    got: list[Line | None] = []
+    sender = threading.Thread(target=lambda: got.append(window.next(generation)))
+    sender.start()
+    assert window.answered("K").number == 0
+    sender.join(WAIT_S_MAX)
+    assert [line.number for line in got if line] == [1]
+
+    shed = Window(iter([Line(number, payment_pb2.Instruction(idempotency_key="K")) for number in range(2)]))
+    generation = shed.begin()
+    assert shed.next(generation) is not None
+    sender = threading.Thread(target=lambda: got.append(shed.next(generation)))
+    sender.start()
+    shed.hold()
+    sender.join(WAIT_S_MAX)
+    assert got[-1] is None
+    again = shed.next(shed.begin())
+    assert again is not None
+    assert again.number == 0
+
+
 @given(st.lists(st.sampled_from(["send", "answer", "break"]), max_size=60), st.integers(1, 5))
 def test_whatever_breaks_every_line_is_answered_once_in_order(acts: list[str], bound: int) -> None:
     """Any interleaving of sends, answers and broken streams: answers meet the lines in file order, none is lost."""
