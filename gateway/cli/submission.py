@@ -93,7 +93,7 @@ class Window:
             self._read(generation)
 
     def answered(self, key: str) -> Line:
-        """Takes the line with this idempotency key off: its answer came. Raises LookupError where none is on the way."""
+        """Takes the line with this key off: its answer came. Raises LookupError where none is on the way."""
         with self._changed:
             for place in range(self._sent):
                 line = self._unanswered[place]
