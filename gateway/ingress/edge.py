@@ -132,6 +132,7 @@ class Edge:
             limits=limits_of(self._config),
             intercept=partial(TracedCall, self._house.trail),
             gate=Shedding(self._house, self._submissions),
+            crowded=self._submissions.crowded,
             callers=self._callers,
             caller_of=principals.name_of,
         )

@@ -5,6 +5,8 @@ it costs one look at the store's queue and an answer made beforehand; the handle
 Nothing but the load is told: who the caller is has not been looked at yet.
 """
 
+import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -23,16 +25,40 @@ STATUSES_MAX: Final = 256  # kept ready-made: two queues, each up to ten seconds
 SUBMISSIONS_MAX: Final = 512
 """Unary submissions open at once, of all callers: 0.2 s of one core. Where the core is what runs out, the writer's
 queue stays empty and would take them all: calls then piled up by the thousand, and each waited for all others."""
+CROWDED: Final = 384
+"""Of these, where it is the core that runs out: what has been begun comes first, and nothing more is read before.
+Refusing four fifths of five times the load is more than a core can do; without, a twelfth of the peak was let in."""
+BUSY_SHARE: Final = 0.85
+"""Of one core that this process works; where a disk is what calls wait for, it works half of the time."""
+BUSY_WINDOW_S: Final = 0.1
 BUSY_RETRY_AFTER_S: Final = 0.5
 
 
 class Submissions:
     """Counts the unary submissions whose handlers run; shared by whoever serves them and the gate before them."""
 
-    __slots__ = ("open",)
+    __slots__ = ("_busy", "_now", "_since", "_worked", "open")
 
-    def __init__(self) -> None:
+    def __init__(
+        self, now: Callable[[], float] = time.monotonic, worked: Callable[[], float] = time.process_time
+    ) -> None:
+        """Both clocks in seconds; `worked`: what this process had of any core."""
         self.open = 0
+        self._now, self._worked = now, worked
+        self._since = (now(), worked())
+        self._busy = False
+
+    def crowded(self) -> bool:
+        """Whether so many are open, and for want of the core, that no more should be read."""
+        return self.open >= CROWDED and self._core_is_short()
+
+    def _core_is_short(self) -> bool:
+        now_s, worked_s = self._now(), self._worked()
+        since_s, before_s = self._since
+        if now_s - since_s >= BUSY_WINDOW_S:
+            self._busy = worked_s - before_s >= BUSY_SHARE * (now_s - since_s)
+            self._since = (now_s, worked_s)
+        return self._busy
 
     def __enter__(self) -> None:
         self.open += 1

@@ -8,8 +8,6 @@ instructions of a stream do. They share no fate: where something unexpected happ
 from collections.abc import Sequence
 from typing import Final
 
-import trio
-
 from causeway.v1 import payment_service_pb2 as service
 from gateway.core.errors import Overloaded, StoreFailed
 from gateway.core.payment import Principal
@@ -38,9 +36,6 @@ class SubmittedTogether:
         self._house = house
         self._principals = principals
         self._submissions = submissions
-        self._telling = trio.StrictFIFOLock()
-        """Held by who makes answers, and passed on in the next turn of the loop: a commit wakes many at once, and each
-        of them has as many calls to answer as were read at once."""
 
     async def __call__(self, requests: list[Request], contexts: list[Context]) -> list[Answer]:
         """An answer, or the exception it ends with, for each. A payment goes on in the trace of its call."""
@@ -71,10 +66,9 @@ class SubmittedTogether:
                 return [error]
             alone = [(requests[place : place + 1], parents[place : place + 1]) for place in range(len(requests))]
             return [(await self._admit(caller, *one))[0] for one in alone]
-        async with self._telling:
-            answers: list[Answer] = [
-                submitted(answer) if isinstance(answer, Admitted) else as_rpc_error(answer) for answer in admitted
-            ]
+        answers: list[Answer] = [
+            submitted(answer) if isinstance(answer, Admitted) else as_rpc_error(answer) for answer in admitted
+        ]
         if len(answers) < len(requests):
             answers += [as_rpc_error(_NO_ROOM)] * (len(requests) - len(answers))
         return answers

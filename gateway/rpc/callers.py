@@ -49,6 +49,8 @@ FAILED: Final = 10.0
 """The same for a message that cannot be taken: too large, no gzip, too much unread."""
 BOMB: Final = 100.0
 """The same for a compressed message that was inflated in vain: up to ten milliseconds of work."""
+CROWD_S_MAX: Final = 0.5
+"""Longest without any slice: what is read may also be the end of a call, or a question."""
 PAUSE_S_MIN: Final = 0.001  # what trio's clock can tell apart on epoll
 PAUSE_S_MAX: Final = 0.1  # however long a slice took: a machine that slept must not keep the gate closed
 
@@ -98,6 +100,7 @@ class Callers:
         self._worked = worked
         self._known: dict[str, Caller] = {}  # those who came last are the last
         self._gate = trio.StrictFIFOLock()
+        self._crowd = trio.StrictFIFOLock()
         self._last: Caller | None = None  # that was heard
         self._last_at = self._others_at = float("-inf")  # when it was, and when somebody else was before it
 
@@ -159,6 +162,18 @@ class Callers:
             yield
             for _ in range(GIVE_WAY_TURNS):
                 await trio.lowlevel.checkpoint()
+
+    @asynccontextmanager
+    async def crowd(self, crowded: Callable[[], bool]) -> AsyncIterator[None]:
+        """One slice of all connections there are, once there is room for more or after CROWD_S_MAX; connections have it
+        in turn, so whoever asks for little waits for little."""
+        async with self._crowd:
+            for _ in range(round(CROWD_S_MAX / PAUSE_S_MIN)):
+                if not crowded():
+                    break
+                await trio.sleep(PAUSE_S_MIN)
+            yield
+            await trio.lowlevel.checkpoint()
 
     @asynccontextmanager
     async def gate(self) -> AsyncIterator[None]:

@@ -44,6 +44,7 @@ class Service(Protocol):
     callers: Callers
     intercept: Intercept | None
     gate: Gate | None
+    crowded: Callable[[], bool]
 
     def find_method(self, head: RequestHead) -> Method | None: ...
 

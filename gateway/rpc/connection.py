@@ -135,7 +135,11 @@ class Connection:
             async with callers.gate():
                 self._take(data[start:end])
             return end
-        if callers.must_give_way(caller, now):
+        if self._service.crowded():
+            end = self._slicer.end(data, start, AMONG_OTHERS_FRAMES)
+            async with callers.crowd(self._service.crowded):
+                self._take(data[start:end])
+        elif callers.must_give_way(caller, now):
             end = self._slicer.end(data, start, SLICE_FRAMES)
             async with callers.turn_of(caller):
                 self._take(data[start:end])

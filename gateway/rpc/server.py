@@ -58,6 +58,8 @@ class Server:
             context manager it returns, which may abort, and sees the handler's exception.
         gate: asked as soon as a call's headers are read; a status ends the call there, before it costs a task or its
             request is looked at.
+        crowded: whether there is more to do than can be done, so that what has been begun should come before what
+            arrives: then nothing is read for a moment, and connections one slice after another.
         callers: shared by servers of one process, whose callers share its core.
         caller_of: names the holder of a client certificate (DER), so that what it costs is counted over all its
             connections; None: by the certificate. Callers without one are known by their address.
@@ -69,11 +71,13 @@ class Server:
         limits: ServerLimits = _DEFAULTS,
         intercept: Intercept | None = None,
         gate: Gate | None = None,
+        crowded: Callable[[], bool] = lambda: False,
         callers: Callers | None = None,
         caller_of: Callable[[bytes], str] | None = None,
     ) -> None:
         self.limits = limits
         self.gate = gate
+        self.crowded = crowded
         self.callers = callers or Callers(limits)
         self._caller_of = caller_of or _fingerprint
         self.intercept = intercept

@@ -26,7 +26,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +43,7 @@ from gateway.store.environment import Maps, is_full
 from gateway.store.job import Job
 from gateway.store.pace import Pace
 from gateway.store.recent import Recent
+from gateway.store.telling import Telling
 from gateway.store.transaction import Batch
 from gateway.store.waiting import Waiting
 
@@ -126,6 +126,7 @@ class Writer:
         self._used_bytes = self._map_bytes = 0
         self._page_bytes = maps.env.stat()["psize"]
         self._token = trio.lowlevel.current_trio_token()
+        self._telling = Telling(self._token, self._told)
         self._thread = threading.Thread(target=self._t_run, name="causeway-writer", daemon=True)
         self._t_measure()
 
@@ -197,12 +198,10 @@ class Writer:
         return error
 
     def _deliver(self, jobs: Sequence[Job], facts: Sequence[Fact], timing: tuple[int, float] | None) -> None:
-        """Wakes the callers of one commit and tells the listeners its facts. Commits arrive in their order.
-
-        All whom we wake answer before a socket is looked at again, so a large commit's callers are woken in parts."""
+        """Wakes the callers of one commit and tells the listeners its facts. Commits arrive in their order."""
         if self._latched is not None:
             self.failed.set()
-        self._wake_callers(jobs)
+        self._telling.tell(jobs, sheds=self._sheds())
         if timing is not None and self.timed is not None:
             self.timed(*timing)
         if not facts:
@@ -214,15 +213,8 @@ class Writer:
                 # The facts are durable and their callers woken: no listener's defect may undo it, or end the loop.
                 logger.exception("a commit listener failed")
 
-    def _wake_callers(self, jobs: Sequence[Job]) -> None:
-        most = limits.COMMIT_TOLD_SHEDDING_MAX if self._sheds() else limits.COMMIT_TOLD_MAX
-        part, rest = jobs[:most], jobs[most:]
-        for job in part:
-            self._waiting -= job.weight
-            job.done.set()
-        if rest:
-            with suppress(trio.RunFinishedError):  # the loop has ended: nobody is left to be woken
-                self._token.run_sync_soon(self._wake_callers, rest)
+    def _told(self, job: Job) -> None:
+        self._waiting -= job.weight
 
     def usage(self) -> Usage:
         return Usage(self._used_bytes, self._map_bytes, self._map_bytes_max, self._waiting, self._commits, self._writes)

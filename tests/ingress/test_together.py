@@ -176,30 +176,3 @@ async def test_those_that_are_cancelled_are_counted_as_such(autojump_clock: trio
         await told(of_house, submit("a"), submit("b"))
     assert scope.cancelled_caught
     assert [span.attributes["status"] for span in trail(of_house).named(names.CALL)] == ["CANCELLED"] * 2
-
-
-async def test_answers_of_a_large_commit_leave_others_their_turn(
-    of_house: House, autojump_clock: trio.testing.MockClock
-) -> None:
-    """One commit wakes twelve groups; in no turn of the loop more than one of them is answered."""
-    each, groups, done = 16, 12, 0
-    principals = Principals({"erp": PrincipalConfig(tenant="treasury")}, without_certificate="erp")
-    together = SubmittedTogether(of_house, principals, Submissions())
-    counting(of_house).gate = trio.Event()
-
-    async def group(number: int) -> None:
-        nonlocal done
-        calls: list[Any] = [Asking() for _ in range(each)]
-        await together([submit(f"{number}-{place}") for place in range(each)], calls)
-        done += each
-
-    async with trio.open_nursery() as nursery:
-        for number in range(groups):
-            nursery.start_soon(group, number)
-        await trio.testing.wait_all_tasks_blocked()
-        counting(of_house).gate.set()
-        before = 0
-        while before < each * groups:
-            await trio.lowlevel.checkpoint()
-            assert done - before <= 2 * each  # we may have been the first to run in one turn, and the last in the next
-            before = done
