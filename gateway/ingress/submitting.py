@@ -75,8 +75,15 @@ class Submitting:
                         await self._begin(nursery, arrived[start : start + ACCEPT_MAX])
             except Exception as error:
                 self._failed = self._failed or error
-        if self._failed is not None:
-            raise self._failed
+        failed, self._failed = self._failed, None
+        if failed is None:
+            return
+        try:
+            raise failed
+        finally:
+            # A circle of error, frame and us would keep what its frames hold, such as an inflated message, until the
+            # garbage collector comes by.
+            del failed
 
     async def _begin(self, nursery: trio.Nursery, arrived: Sequence[SubmitPaymentsRequest]) -> None:
         """Returns when these are handed to the store, or refused."""

@@ -1,6 +1,9 @@
 """Claims about the stream of submissions."""
 
+import gc
+import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NoReturn
 
@@ -183,6 +186,33 @@ async def test_what_was_asked_before_a_broken_message_is_answered(autojump_clock
     with pytest.raises(RpcError):
         await _service(store).SubmitPayments(Broken(submits("a", "b")), call)
     assert [answer.idempotency_key for answer in call.answers] == ["a", "b"]
+
+
+async def test_a_stream_that_broke_leaves_no_circle(autojump_clock: trio.testing.MockClock) -> None:
+    """What was held when it broke, such as four megabytes inflated in vain, is free when the call is over: two hundred
+    such calls held 865 MB until the garbage collector came by."""
+
+    class Message:
+        pass
+
+    held: list[weakref.ref[Message]] = []
+
+    class Bomb(Arrived):
+        async def batch(self) -> list[SubmitPaymentsRequest]:
+            message = Message()
+            held.append(weakref.ref(message))
+            await trio.lowlevel.checkpoint()
+            _unreadable()
+
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            with suppress(RpcError):
+                await _service(Patient(room=10)).SubmitPayments(Bomb(), Asking())
+        assert [one() for one in held] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def _unreadable() -> NoReturn:
