@@ -5,10 +5,11 @@ are also counted by caller: an opaque name that the server is given, such as the
 
 What goes wrong with counting alone: all tasks that are ready run before any socket is looked at again, and an answer
 takes its call through about five such turns of the loop. A connection that has a millisecond of work done in each
-makes everybody wait five of them, long before it has done enough to be ended. So there are three ways to be handled:
+makes everybody wait five of them, long before it has done enough to be ended. So there are four ways to be handled:
 
 - alone, or with a small share of the core: slice after slice, with a turn for the others after each millisecond;
 - with a large share while others call: one slice of all connections of that caller, then GIVE_WAY_TURNS for the others;
+- where there is more to do than the core can: one slice of all connections at a time, once there is room for more;
 - under suspicion: through one gate for all such callers, where a slice is followed by a pause three times as long, and
   by as many turns.
 """

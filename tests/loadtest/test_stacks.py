@@ -9,7 +9,7 @@ WRITER = "run (threading.py:1);Writer._t_run (gateway/store/writer.py:3);"
 SAMPLES = [
     f"{LOOP}accept (gateway/journey.py:4);prepare (gateway/intake/prepare.py:5);sub (re.py:6) 30\n",
     f"{LOOP}exchange (gateway/connector/pool.py:7);send (gateway/net/http2.py:8) 20\n",
-    f"{LOOP}compose (/work/adapters/iso20022/compose.py:9) 10\n",
+    f"{LOOP}compose (site-packages/adapters/iso20022/compose.py:9) 10\n",
     f"{WRITER}admit (gateway/store/transaction.py:10) 39\n",
     "start (threading.py:11) 1\n",
 ]

@@ -14,6 +14,7 @@ from gateway.net import quick_answers
 from gateway.net.http2_client import ClientConnection, GoAway
 from gateway.net.literal_hpack import literal_block
 from gateway.net.quick_frames import QuickData, QuickHeaders
+from tests.net.kept import streams_and_windows
 from tests.net.test_quick_frames import FRAMES, REQUEST, WINDOW, frame
 
 BLOCK = hpack.Encoder().encode([(b":status", b"200"), (b"content-length", b"4")])
@@ -50,16 +51,7 @@ def fed(connection: ClientConnection, octets: bytes) -> tuple[list[str], str, by
 
 def kept(connection: ClientConnection) -> object:
     """All that h2 goes on with."""
-    streams = {
-        stream_id: (
-            vars(stream.state_machine),
-            vars(stream._inbound_window_manager),
-            {key: value for key, value in vars(stream).items() if isinstance(value, int | bytes | None)},
-        )
-        for stream_id, stream in connection.streams.items()
-    }
-    windows = vars(connection._inbound_flow_control_window_manager), connection.outbound_flow_control_window
-    return streams, windows, dict(connection._closed_streams), connection.state_machine.state
+    return *streams_and_windows(connection), connection.state_machine.state
 
 
 @given(st.lists(FRAMES, max_size=10))

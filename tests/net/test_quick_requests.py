@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from gateway.net import http2, quick_requests
 from gateway.net.quick_frames import QuickHeaders
+from tests.net.kept import streams_and_windows
 from tests.net.test_quick_frames import FLAGS, PADS, STREAMS, WHOLE, fed, frame
 
 WINDOW = 100  # small enough to be overrun
@@ -55,17 +56,8 @@ def made(kind: type[http2.ServerConnection]) -> http2.ServerConnection:
 
 def kept(connection: http2.ServerConnection) -> object:
     """All that h2 goes on with."""
-    streams = {
-        stream_id: (
-            vars(stream.state_machine),
-            vars(stream._inbound_window_manager),
-            {key: value for key, value in vars(stream).items() if isinstance(value, int | bytes | None)},
-        )
-        for stream_id, stream in connection.streams.items()
-    }
-    windows = vars(connection._inbound_flow_control_window_manager), connection.outbound_flow_control_window
-    ends = dict(connection._closed_streams), connection.highest_inbound_stream_id, connection.state_machine.state
-    return streams, windows, ends, connection.frames
+    ends = connection.highest_inbound_stream_id, connection.state_machine.state
+    return *streams_and_windows(connection), ends, connection.frames
 
 
 @given(st.lists(FRAMES, max_size=10), st.booleans())
